@@ -1,0 +1,367 @@
+"""What the parts of kioskd need from outside, as Protocols. MUST and MAY as in RFC 2119.
+
+Device ports block: the daemon calls them on the device's own thread, one call at a time, under a deadline.
+A method MUST return within the seconds it is given plus one. A driver translates its library's errors to
+``kioskd.errors`` at its own border. ``Hub``, ``Schedule``, ``Destination`` and ``FrontDeskSimulator`` are asyncio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, ClassVar, Protocol, runtime_checkable
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from kioskd.core.appointment import Appointment
+from kioskd.core.identity import Card, Identified, Reason, Refused
+from kioskd.core.patient import Identifier, Patient
+from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
+
+# --- devices and drivers ---------------------------------------------------------------------------------------
+
+
+class DriverConfig(BaseModel):
+    """A driver's own keys of a ``[[device]]`` block; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Device(Protocol):
+    """One piece of hardware. Opened, used and closed on one thread."""
+
+    def open(self) -> None:
+        """Claim the device. MUST leave nothing claimed if it fails. Raises DeviceUnavailable."""
+
+    def close(self) -> None:
+        """Release the device. MUST NOT raise; MAY be called on a device that is not open."""
+
+
+class Driver(Protocol):
+    """How a kind of device is driven: found by the entry point group ``kioskd.drivers``.
+
+    MUST NOT import its hardware library before ``create`` is called.
+    """
+
+    title: ClassVar[str]
+    kind: ClassVar[str]
+    """``card-reader``, ``ticket-printer`` or ``wristband-printer``."""
+    config: ClassVar[type[DriverConfig]]
+
+    def create(self, name: str, config: Any, card_kinds: Sequence[CardKind]) -> Device:
+        """The device ``name`` of the site file, not yet open. ``card_kinds`` matter to card readers only."""
+
+
+Transmit = Callable[[bytes], tuple[bytes, int]]
+"""Send one command APDU; the answer's data and its status word SW1SW2 (ISO 7816-4), 61xx and 6Cxx already handled."""
+
+
+class CardKind(Protocol):
+    """One kind of chip card: pure bytes over ``transmit``. Found by the entry point group ``kioskd.cards``."""
+
+    name: ClassVar[str]
+
+    def is_present(self, transmit: Transmit) -> bool:
+        """Whether the card is of this kind; MUST ask by SELECT, not by ATR."""
+
+    def read(self, transmit: Transmit) -> Card:
+        """Read the open data. Raises CardUnreadable."""
+
+    def read_id(self, transmit: Transmit) -> bytes:
+        """A number that differs between any two cards, for the re-check at the end of a read."""
+
+
+@runtime_checkable
+class CardReader(Device, Protocol):
+    """A chip-card reader."""
+
+    def wait_for_card(self, seconds: float) -> bool:
+        """Whether a card is in, waiting at most ``seconds``. Raises DeviceUnavailable when the reader is gone."""
+
+    def read_card(self) -> Card:
+        """Read the card that is in, exclusively, and make sure at the end that it is still the same card.
+
+        Raises CardUnreadable (removed, changed, mute, not supported) or DeviceUnavailable.
+        """
+
+    def wait_for_removal(self, seconds: float) -> bool:
+        """Whether the reader is empty, waiting at most ``seconds``. Raises DeviceUnavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrinterStatus:
+    """What a printer says of itself. ``is_ready``: a sheet sent now would be printed now."""
+
+    is_ready: bool
+    cause: Cause | None = None
+    is_paper_low: bool = False
+    odometer: int | None = None
+    """Lifetime count of labels, where the printer has one; committed before the first byte of a sheet."""
+    proof: ProofKind = ProofKind.NONE
+    """The best proof that this printer can give."""
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TicketSheet:
+    """What a queue ticket says; texts are in the patient's language. Neither name nor speciality."""
+
+    site_name: str
+    title: str
+    label: str
+    lines: tuple[str, ...]
+    footer: str
+    is_copy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WristbandSheet:
+    """What a wristband says: two identifiers of the person at least (NPSG.01.01.01)."""
+
+    family: str
+    given: str
+    birth_date: date
+    record_number: str
+    band_number: int
+    """Rises with every band that is printed for a patient (GS1 AI 8019), so an older band can be told."""
+    gsrn: str = ""
+    """18 digits of a GS1 service relation number (AI 8018) where the site has a GS1 prefix, else empty."""
+
+
+class _Printing(Device, Protocol):
+    """What ticket and wristband printers have in common: status, send once, prove."""
+
+    def status(self) -> PrinterStatus:
+        """Ask the printer, sending no byte of a sheet. MUST answer within 3 s; NO_ANSWER is a status, not an error.
+
+        Raises DeviceUnavailable when the connection is gone.
+        """
+
+    def send(self, payload: bytes, token: int) -> None:
+        """Send a whole sheet, with ``token`` (1 to 9999, rising) as its process id where the printer has that.
+
+        Raises NotPrinted only when no byte left; any other failure MUST raise DeviceUnavailable.
+        """
+
+    def prove(self, token: int, odometer_before: int | None, seconds: float) -> ProofKind | None:
+        """The proof that the sheet sent with ``token`` is out, or None when none came within ``seconds``.
+
+        MAY be called again for the same token, also while the printer holds the sheet back (paper out after
+        the send). Raises DeviceUnavailable when the connection is gone.
+        """
+
+
+@runtime_checkable
+class TicketPrinter(_Printing, Protocol):
+    """A printer of queue tickets."""
+
+    def render(self, sheet: TicketSheet) -> bytes:
+        """The bytes of a ticket, pure and without the token. Raises NotPrinted(CONTENT_REFUSED)."""
+
+
+@runtime_checkable
+class WristbandPrinter(_Printing, Protocol):
+    """A printer of wristbands."""
+
+    def render(self, sheet: WristbandSheet) -> bytes:
+        """The bytes of a band, pure. Raises NotPrinted(CONTENT_REFUSED)."""
+
+
+# --- station to hub --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CheckInRequest:
+    """A confirmed check-in. Asked again with the same id, the hub gives the same answer."""
+
+    check_in_id: UUID
+    station: str
+    arrived_at: datetime
+    patient: Patient
+    appointment: Appointment
+    card_kind: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckInReply:
+    """The committed check-in. ``was_checked_in_before``: this appointment already had one; it is that one's ticket."""
+
+    check_in_id: UUID
+    label: str
+    area: str
+    area_name: str
+    arrived_at: datetime
+    was_checked_in_before: bool
+    wants_wristband: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HelpRequest:
+    """Somebody who can't be checked in at the kiosk. Repeatable by id."""
+
+    check_in_id: UUID
+    station: str
+    arrived_at: datetime
+    reason: Reason
+    language: str
+    patient: Patient | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HelpReply:
+    """The committed help ticket."""
+
+    check_in_id: UUID
+    label: str
+    arrived_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceReport:
+    """How a device of a station is, for the desk: sent on every change and again after a reconnect."""
+
+    station: str
+    device: str
+    kind: str
+    state: str
+    what: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PrintReport:
+    """How a print job of a station ended or why it waits, for the desk."""
+
+    check_in_id: UUID
+    kind: SheetKind
+    copy: int
+    state: PrintState
+    proof: ProofKind | None
+    cause: Cause | None
+    at: datetime
+
+
+class Hub(Protocol):
+    """The site's shared state, as a station sees it. Every method MUST be repeatable. Raises Unreachable."""
+
+    async def identify(self, card: Card, at: datetime) -> Identified | Refused:
+        """The patient of records and today's appointment that a card stands for."""
+
+    async def check_in(self, request: CheckInRequest) -> CheckInReply:
+        """Commit a check-in with its ticket. Raises RuleViolation when the appointment can't be checked in."""
+
+    async def ask_for_help(self, request: HelpRequest) -> HelpReply:
+        """Commit a help ticket; the arrival time is kept."""
+
+    async def report_device(self, report: DeviceReport) -> None:
+        """Tell the desk how a device is."""
+
+    async def report_print(self, report: PrintReport) -> None:
+        """Tell the desk how a sheet is."""
+
+
+# --- hub to records --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """An appointment with its patient."""
+
+    appointment: Appointment
+    patient: Patient
+
+
+class Schedule(Protocol):
+    """Patients and appointments in the records backend. Raises Unreachable or Rejected."""
+
+    async def find_patients(self, identifier: Identifier) -> Sequence[Patient]:
+        """All patients that have exactly this identifier."""
+
+    async def appointments_between(self, begin: datetime, end: datetime) -> Sequence[Scheduled]:
+        """All appointments that start in [begin, end), with their patients."""
+
+    async def appointments_of(self, patient_id: str, begin: datetime, end: datetime) -> Sequence[Appointment]:
+        """One patient's appointments that start in [begin, end)."""
+
+
+# --- outbox ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxMessage:
+    """One side effect that was committed together with the state it follows from."""
+
+    id: int
+    destination: str
+    key: str
+    """Messages with one key are delivered in order, one at a time; different keys do not wait for one another."""
+    kind: str
+    payload: dict[str, Any]
+    attempts: int
+    created_at: datetime
+
+
+class Destination(Protocol):
+    """Where outbox messages go. Delivering one twice MUST have the effect of delivering it once."""
+
+    async def deliver(self, message: OutboxMessage) -> None:
+        """Return when the other side has it for good. Raises Unreachable (again later) or Rejected (parked)."""
+
+
+# --- the lab page ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SampleCard:
+    """A card in the tray of the lab page. The person is invented."""
+
+    id: str
+    title: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedPrinter:
+    """What the lab page draws of a printer."""
+
+    name: str
+    kind: str
+    has_paper: bool
+    is_lid_open: bool
+    sheets: int
+    """Sheets that came out since the start; sheet ``n`` (1-based) is a picture."""
+    is_printing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FrontDesk:
+    """The state of the simulated front desk."""
+
+    card_in_reader: str
+    printers: tuple[SimulatedPrinter, ...]
+    is_broker_up: bool
+
+
+class FrontDeskSimulator(Protocol):
+    """Hands for the lab page: what a person would do to the hardware."""
+
+    def cards(self) -> Sequence[SampleCard]: ...
+
+    async def desk(self) -> FrontDesk: ...
+
+    async def insert_card(self, card_id: str) -> None: ...
+
+    async def remove_card(self) -> None: ...
+
+    async def set_paper(self, printer: str, has_paper: bool) -> None: ...
+
+    async def set_lid(self, printer: str, is_open: bool) -> None: ...
+
+    async def tear_off(self, printer: str) -> None: ...
+
+    async def sheet_png(self, printer: str, number: int) -> bytes: ...
+
+    async def set_broker(self, is_up: bool) -> None: ...
