@@ -86,9 +86,7 @@ def card_removed(s: Session, now: datetime) -> Session:
     if s.step is Step.TAKE_CARD:
         return replace(s, step=Step.WELCOME, card_in_reader=False, touched_at=now)
     if s.step is Step.READING:
-        return replace(
-            s, step=Step.WELCOME, card_in_reader=False, touched_at=now, notice="card-removed-early"
-        )
+        return replace(s, step=Step.WELCOME, card_in_reader=False, touched_at=now, notice="card-removed-early")
     return replace(s, card_in_reader=False)
 
 

@@ -78,7 +78,7 @@ def comparable(name: str) -> str:
 
 
 def _given_agrees(card: str, record: str) -> bool:
-    """Whether the given names agree: one may hold more names than the other, in the same order ("Anna Maria", "Anna")."""
+    """Whether given names agree: one side may hold more of them, in the same order ("Anna Maria", "Anna")."""
     a, b = ([comparable(part) for part in name.replace("-", " ").split()] for name in (card, record))
     shorter = min(len(a), len(b))
     return shorter > 0 and (a[:shorter] == b[:shorter] or "".join(a) == "".join(b))
@@ -106,9 +106,7 @@ def find_patient(card: Card, candidates: Sequence[Patient]) -> Patient | Reason:
     return agreement(card, same[0]) or same[0]
 
 
-def identify(
-    card: Card, candidates: Sequence[Patient], todays: Sequence[Appointment]
-) -> Identified | Refused:
+def identify(card: Card, candidates: Sequence[Patient], todays: Sequence[Appointment]) -> Identified | Refused:
     """The patient and appointment that a card stands for; ``todays`` may hold other patients' appointments too."""
     patient = find_patient(card, candidates)
     if isinstance(patient, Reason):

@@ -90,8 +90,6 @@ def miss(entry: QueueEntry, now: datetime) -> tuple[QueueEntry, Event]:
 def put_back(entry: QueueEntry, now: datetime) -> tuple[QueueEntry, Event]:
     """Undo a call or a no-show: the ticket waits again at its old place."""
     if entry.state not in {TicketState.CALLED, TicketState.NO_SHOW}:
-        raise WrongTicketState(
-            f"{entry.label} is {entry.state}; only a called or missed ticket can wait again"
-        )
+        raise WrongTicketState(f"{entry.label} is {entry.state}; only a called or missed ticket can wait again")
     back = replace(entry, state=TicketState.WAITING, room="", called_at=None, ended_at=None)
     return back, TicketReturned(now, entry.ticket_id, entry.label, entry.area)
