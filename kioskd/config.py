@@ -1,0 +1,285 @@
+"""The site file: one TOML file read once into frozen models; unknown keys are refused by name.
+
+An error of the core refuses the start (``ConfigError``, exit code 78). An error in one ``[[device]]`` disables that
+device only: its own keys are checked by its driver, see ``station.devices.registry``. Secrets are paths of files.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+import types
+import typing
+from datetime import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from kioskd.core.appointment import AppointmentStatus
+from kioskd.core.ticket import SERIES_LETTERS
+from kioskd.errors import ConfigError
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("expected a time zone name such as Europe/Berlin")
+    return name
+
+
+def _listen_address(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError("expected host:port, such as 127.0.0.1:8080")
+    return value
+
+
+Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+Listen = Annotated[str, AfterValidator(_listen_address)]
+Role = Literal["station", "hub", "records"]
+
+
+class Block(BaseModel):
+    """A block of the site file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SiteConfig(Block):
+    """``[site]``: one clinic location."""
+
+    id: Id
+    name: str = Field(min_length=1, max_length=60)
+    timezone: Annotated[str, AfterValidator(_known_zone)]
+    day_starts: time = time(4, 0)
+    languages: tuple[Literal["de", "en"], ...] = Field(("de", "en"), min_length=1)
+    roles: tuple[Role, ...] = Field(("station", "hub", "records"), min_length=1)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+
+class StoreConfig(Block):
+    """``[store]``: encrypted SQLite files in a folder, or PostgreSQL by URL."""
+
+    folder: Path = Path("/var/lib/kioskd")
+    key_file: Path | None = None
+    url: str | None = Field(None, pattern=r"^postgresql\+psycopg://")
+
+    @model_validator(mode="after")
+    def _key_for_files(self) -> StoreConfig:
+        if self.url is None and self.key_file is None:
+            raise ValueError("expected key_file: the path of a file with 64 hexadecimal digits, or url for PostgreSQL")
+        return self
+
+    @property
+    def required_key_file(self) -> Path:
+        if self.key_file is None:
+            raise ConfigError("store.key_file is missing")
+        return self.key_file
+
+
+class StationConfig(Block):
+    """``[station]``: one kiosk PC."""
+
+    name: Id = "entrance"
+    listen: Listen = "127.0.0.1:8401"
+
+    @model_validator(mode="after")
+    def _loopback_only(self) -> StationConfig:
+        if self.listen.rpartition(":")[0] not in {"127.0.0.1", "localhost", "[::1]"}:
+            raise ValueError("the kiosk page is for the touchscreen of this machine: listen must be on 127.0.0.1")
+        return self
+
+
+class HubConfig(Block):
+    """``[hub]``: the site's shared state, its console and displays."""
+
+    console_listen: Listen = "127.0.0.1:8402"
+    display_listen: Listen = "127.0.0.1:8403"
+    help_series: str = Field("D", pattern=f"^[{SERIES_LETTERS}]$")
+    records_url: str = Field("http://127.0.0.1:8405/fhir", pattern=r"^https?://")
+    records_token_file: Path
+    appointment_target: AppointmentStatus | Literal["none"] = AppointmentStatus.CHECKED_IN
+    wristbands: bool = True
+    gs1_company_prefix: str = Field("", pattern=r"^(\d{6,12})?$")
+
+    @model_validator(mode="after")
+    def _reachable_target(self) -> HubConfig:
+        if self.appointment_target not in {AppointmentStatus.ARRIVED, AppointmentStatus.CHECKED_IN, "none"}:
+            raise ValueError("expected appointment_target to be arrived, checked-in or none")
+        return self
+
+
+class AreaConfig(Block):
+    """``[[area]]``: a waiting area with its rooms and its series of numbers."""
+
+    id: Id
+    name: str = Field(min_length=1, max_length=40)
+    series: str = Field(pattern=f"^[{SERIES_LETTERS}]$")
+    rooms: tuple[str, ...] = Field(min_length=1)
+
+
+class RecordsConfig(Block):
+    """``[records]``: the bundled records backend."""
+
+    fhir_listen: Listen = "127.0.0.1:8405"
+    desk_listen: Listen = "127.0.0.1:8404"
+    token_file: Path
+    record_number_system: str = "urn:kioskd:record-number"
+
+
+class MqttConfig(Block):
+    """``[mqtt]``: the broker. ``websocket_url`` is how a display's browser reaches it."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(1883, ge=1, le=65535)
+    user: str = "kioskd"
+    password_file: Path
+    tls_ca_file: Path | None = None
+    websocket_url: str = Field("ws://127.0.0.1:9001", pattern=r"^wss?://")
+    display_user: str = "display"
+    display_password_file: Path
+
+
+class StaffConfig(Block):
+    """``[staff]``: sign-in of receptionists, clinicians, secretaries and admins."""
+
+    idle_minutes: int = Field(30, ge=1, le=720)
+    session_hours: int = Field(12, ge=1, le=24)
+    trusted_sign_in_origins: tuple[str, ...] = ()
+
+
+class DeviceConfig(BaseModel):
+    """``[[device]]``: ``name`` and ``driver`` here, every other key is the driver's own."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: Id
+    driver: str = Field(min_length=1)
+    enabled: bool = True
+
+    @property
+    def driver_keys(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class Config(Block):
+    """The whole site file."""
+
+    site: SiteConfig
+    store: StoreConfig
+    station: StationConfig = StationConfig()
+    hub: HubConfig | None = None
+    records: RecordsConfig | None = None
+    mqtt: MqttConfig | None = None
+    staff: StaffConfig = StaffConfig()
+    area: tuple[AreaConfig, ...] = ()
+    device: tuple[DeviceConfig, ...] = ()
+
+    @model_validator(mode="after")
+    def _complete(self) -> Config:
+        roles = self.site.roles
+        if "hub" in roles:
+            for block in ("hub", "mqtt"):
+                if getattr(self, block) is None:
+                    raise ValueError(f"the role hub needs a block [{block}]")
+            if not self.area:
+                raise ValueError("the role hub needs at least one [[area]]")
+        if "records" in roles and self.records is None:
+            raise ValueError("the role records needs a block [records]")
+        _refuse_repeats("area", [a.id for a in self.area])
+        _refuse_repeats("device", [d.name for d in self.device])
+        series = [a.series for a in self.area] + ([self.hub.help_series] if self.hub else [])
+        _refuse_repeats("series", series)
+        return self
+
+
+def _refuse_repeats(what: str, names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{what} {name!r} is there twice")
+
+
+def load(path: Path) -> Config:
+    """Read and check a site file. Raises ConfigError with one line for each problem, ``file:line: key: expected``."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text at byte {error.start}") from error
+    return parse(text, str(path))
+
+
+def parse(text: str, name: str) -> Config:
+    """Check the text of a site file; ``name`` is for the messages. Raises ConfigError."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name}: is not TOML: {error}") from error
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(problem, text, name) for problem in error.errors())) from None
+
+
+def explain(problems: ValidationError, text: str, name: str, under: tuple[str | int, ...] = ()) -> list[str]:
+    """One line for each problem of a driver's keys; ``under`` is where the block stands, such as ("device", 1)."""
+    return [_explain(dict(p) | {"loc": (*under, *p["loc"])}, text, name) for p in problems.errors()]
+
+
+def _explain(problem: Any, text: str, name: str) -> str:
+    place: tuple[str | int, ...] = problem["loc"]
+    key = ".".join(str(part) for part in place)
+    what = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(place[-1]), _keys_at(place[:-1]), n=1)
+        what = "unknown key" + (
+            f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(_keys_at(place[:-1]))}"
+        )
+    elif problem["type"] == "missing":
+        what = "is missing"
+    elif not what.startswith("expected"):
+        what = what[:1].lower() + what[1:]
+    return f"{name}:{line_of(text, place)}: {key or 'site file'}: {what}"
+
+
+def _keys_at(place: tuple[str | int, ...]) -> list[str]:
+    model: Any = Config
+    for part in place:
+        if isinstance(part, int):
+            continue
+        field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
+        if field is None:
+            return []
+        model = _block_in(field.annotation)
+    return list(model.model_fields) if model is not None else []
+
+
+def _block_in(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is not None:
+        return next((found for part in typing.get_args(annotation) if (found := _block_in(part))), None)
+    return None
+
+
+def line_of(text: str, place: tuple[str | int, ...]) -> int:
+    """The line (from 1) of a key in TOML text, or of the nearest block above it; 1 when there is none."""
+    block = str(place[0]) if place else ""
+    nth = place[1] if len(place) > 1 and isinstance(place[1], int) else 0
+    key = next((p for p in reversed(place[1:]) if isinstance(p, str)), "")
+    header = re.compile(rf"^\s*\[\[?\s*{re.escape(block)}\s*\]\]?")
+    found, seen, inside = 1, -1, False
+    for number, line in enumerate(text.splitlines(), 1):
+        if re.match(r"^\s*\[", line):
+            seen += bool(header.match(line))
+            inside = bool(header.match(line)) and seen == nth
+            found = number if inside else found
+        elif re.match(rf"^\s*{re.escape(key if inside and key else block)}\s*=", line):
+            return number
+    return found

@@ -1,0 +1,122 @@
+"""What the reception console shows, and what a receptionist can do on it. All times are aware UTC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from kioskd.core.identity import Reason
+from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
+from kioskd.core.queue import TicketState
+
+
+class RecordState(StrEnum):
+    """Whether a check-in is in the records backend."""
+
+    NONE = "none"
+    """A help ticket: there is nothing to store."""
+    PENDING = "pending"
+    STORED = "stored"
+    PARKED = "parked"
+    """The backend will not take it as it is: a person must look."""
+
+
+@dataclass(frozen=True, slots=True)
+class SheetRow:
+    """The last print job of a kind for a check-in."""
+
+    kind: SheetKind
+    state: PrintState
+    proof: ProofKind | None
+    cause: Cause | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """One ticket of today. ``reason`` is set for a help ticket."""
+
+    ticket_id: UUID
+    check_in_id: UUID
+    label: str
+    area: str
+    state: TicketState
+    arrived_at: datetime
+    called_at: datetime | None
+    room: str
+    times_called: int
+    family: str
+    given: str
+    birth_date: date | None
+    appointment_at: datetime | None
+    practitioner: str
+    reason: Reason | None
+    record: RecordState
+    record_error: str
+    sheets: tuple[SheetRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AreaRow:
+    """A waiting area and the rooms that call from it. The help desk is an area of its own with one room."""
+
+    id: str
+    name: str
+    rooms: tuple[str, ...]
+    is_help_desk: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRow:
+    """How a device of a station is. ``state``: ``ready``, ``needs-attention``, ``unavailable``, ``disabled``."""
+
+    station: str
+    device: str
+    kind: str
+    state: str
+    what: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleView:
+    """One look at the front desk. ``rows``: waiting first in calling order, then called, then ended, newest first."""
+
+    at: datetime
+    site_name: str
+    business_day: date
+    areas: tuple[AreaRow, ...]
+    rows: tuple[QueueRow, ...]
+    devices: tuple[DeviceRow, ...]
+    records_pending: int
+    records_parked: int
+    is_broker_up: bool
+
+
+class Desk(Protocol):
+    """The receptionist's commands. ``staff`` is the account's name; every command is in the audit trail.
+
+    Raises RuleViolation when the ticket's state has changed meanwhile (its text says how).
+    """
+
+    async def opened(self, staff: str) -> None:
+        """Write into the audit trail that ``staff`` is shown the queue; called before the first view of a page."""
+
+    async def view(self) -> ConsoleView: ...
+
+    async def call_next(self, area: str, room: str, staff: str) -> str | None:
+        """Call who waits longest; the label, or None when nobody waits."""
+
+    async def call(self, ticket_id: UUID, room: str, staff: str) -> None: ...
+
+    async def recall(self, ticket_id: UUID, staff: str) -> None: ...
+
+    async def finish(self, ticket_id: UUID, staff: str) -> None: ...
+
+    async def miss(self, ticket_id: UUID, staff: str) -> None:
+        """The called person did not come (no-show)."""
+
+    async def put_back(self, ticket_id: UUID, staff: str) -> None:
+        """Undo a call or a no-show: the ticket waits again at its old place."""

@@ -1,0 +1,18 @@
+"""The database mechanism: one database per role, one writer, state + outbox + audit in one transaction.
+
+Knows no role's tables: a role describes itself by a ``Schema`` and hands plain functions to ``Store.write``.
+
+``store``    open, read, write
+``engine``   encrypted SQLite or PostgreSQL
+``lock``     one daemon per database
+``migrate``  bring a database to the role's revision
+``outbox``   side effects that were committed with their state
+``audit``    the hash chain of who did what
+``columns``  column types that mean the same on both databases
+"""
+
+from kioskd.store.audit import AuditEntry
+from kioskd.store.columns import UtcDateTime
+from kioskd.store.store import Schema, Store, open_store
+
+__all__ = ["AuditEntry", "Schema", "Store", "UtcDateTime", "open_store"]
