@@ -38,6 +38,8 @@ def _listen_address(value: str) -> str:
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
 Listen = Annotated[str, AfterValidator(_listen_address)]
+DESK_AREA = "desk"
+"""The id of the area of help tickets; no ``[[area]]`` can have it."""
 Role = Literal["station", "hub", "records"]
 
 
@@ -101,6 +103,7 @@ class HubConfig(Block):
     console_listen: Listen = "127.0.0.1:8402"
     display_listen: Listen = "127.0.0.1:8403"
     help_series: str = Field("D", pattern=f"^[{SERIES_LETTERS}]$")
+    desk_name: str = Field("Reception", min_length=1, max_length=40)
     records_url: str = Field("http://127.0.0.1:8405/fhir", pattern=r"^https?://")
     records_token_file: Path
     appointment_target: AppointmentStatus | Literal["none"] = AppointmentStatus.CHECKED_IN
@@ -191,7 +194,7 @@ class Config(Block):
                 raise ValueError("the role hub needs at least one [[area]]")
         if "records" in roles and self.records is None:
             raise ValueError("the role records needs a block [records]")
-        _refuse_repeats("area", [a.id for a in self.area])
+        _refuse_repeats("area", [a.id for a in self.area] + [DESK_AREA])
         _refuse_repeats("device", [d.name for d in self.device])
         series = [a.series for a in self.area] + ([self.hub.help_series] if self.hub else [])
         _refuse_repeats("series", series)

@@ -40,11 +40,13 @@ class Snapshot:
 
 
 def snapshot(
-    entries: Iterable[QueueEntry], area: str, area_name: str, epoch: int, version: int, now: datetime
+    entries: Iterable[QueueEntry], area: str, area_name: str, desk_area: str, epoch: int, version: int, now: datetime
 ) -> Snapshot:
-    """The snapshot of one area, newest call first."""
-    mine = [e for e in entries if e.area == area]
-    called = [e for e in mine if e.state is TicketState.CALLED and e.called_at is not None]
+    """The snapshot of one area, newest call first. Calls of the help desk are shown in every area."""
+    known = list(entries)
+    mine = [e for e in known if e.area == area]
+    here = [e for e in known if e.area in {area, desk_area}]
+    called = [e for e in here if e.state is TicketState.CALLED and e.called_at is not None]
     called.sort(key=lambda e: (e.called_at or now, e.sequence), reverse=True)
     calls = tuple(Call(e.label, e.room, e.called_at or now, e.times_called) for e in called[:ROWS])
     count = sum(e.state is TicketState.WAITING for e in mine)

@@ -49,7 +49,7 @@ def waiting(entries: Iterable[QueueEntry]) -> list[QueueEntry]:
     return sorted((e for e in entries if e.state is TicketState.WAITING), key=lambda e: e.sequence)
 
 
-def call(entry: QueueEntry, room: str, now: datetime) -> tuple[QueueEntry, Event]:
+def call(entry: QueueEntry, room: str, now: datetime) -> tuple[QueueEntry, TicketCalled]:
     """Call a waiting ticket to a room."""
     if entry.state is not TicketState.WAITING:
         raise WrongTicketState(f"{entry.label} is {entry.state}; only a waiting ticket can be called")
@@ -57,7 +57,7 @@ def call(entry: QueueEntry, room: str, now: datetime) -> tuple[QueueEntry, Event
     return called, TicketCalled(now, entry.ticket_id, entry.label, entry.area, room)
 
 
-def call_next(entries: Iterable[QueueEntry], room: str, now: datetime) -> tuple[QueueEntry, Event] | None:
+def call_next(entries: Iterable[QueueEntry], room: str, now: datetime) -> tuple[QueueEntry, TicketCalled] | None:
     """Call who waits longest, or None when nobody waits."""
     line = waiting(entries)
     return call(line[0], room, now) if line else None

@@ -1,0 +1,223 @@
+"""The reception desk: what the console shows and the receptionist's commands. Implements ``hub.view.Desk``.
+
+Every command is one transaction: the ticket, the area's new version, the outbox message for the displays and the
+audit entry. The event goes to live pages after the commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, select
+
+from kioskd.config import DESK_AREA
+from kioskd.core import queue
+from kioskd.core.display import Snapshot, snapshot
+from kioskd.core.events import Event, TicketCalled
+from kioskd.core.identity import Reason
+from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
+from kioskd.core.queue import QueueEntry, TicketState, WrongTicketState
+from kioskd.errors import RuleViolation
+from kioskd.hub import tickets
+from kioskd.hub.site import RECORDS, SiteRules, area_changed
+from kioskd.hub.tables import audit, check_in, device, outbox, sheet, ticket
+from kioskd.hub.view import AreaRow, ConsoleView, DeviceRow, QueueRow, RecordState, SheetRow
+from kioskd.news import News
+from kioskd.store import AuditEntry, Store
+from kioskd.store import audit as audit_chain
+from kioskd.store import outbox as outbox_queue
+
+Command = Callable[[QueueEntry, datetime], tuple[QueueEntry, Event]]
+
+
+class ReceptionDesk:
+    """See the module. ``is_broker_up`` is asked for each view."""
+
+    def __init__(
+        self,
+        store: Store,
+        rules: SiteRules,
+        news: News,
+        clock: Callable[[], datetime],
+        is_broker_up: Callable[[], bool],
+    ) -> None:
+        self._store = store
+        self._rules = rules
+        self._news = news
+        self._clock = clock
+        self._is_broker_up = is_broker_up
+
+    @property
+    def areas(self) -> tuple[AreaRow, ...]:
+        own = tuple(AreaRow(a.id, a.name, a.rooms, is_help_desk=False) for a in self._rules.areas)
+        name = self._rules.hub.desk_name
+        return (*own, AreaRow(DESK_AREA, name, (name,), is_help_desk=True))
+
+    async def opened(self, staff: str) -> None:
+        now = self._clock()
+        entry = AuditEntry(f"staff:{staff}", "view-queue", f"day/{self._rules.day(now)}", now, {})
+        await self._store.write(lambda c: audit_chain.append(c, audit, entry))
+
+    async def view(self) -> ConsoleView:
+        now = self._clock()
+        day = self._rules.day(now)
+        rows, devices, backlog = await self._store.read(
+            lambda c: (_queue_rows(c, day), _device_rows(c), outbox_queue.backlog(c, outbox, RECORDS))
+        )
+        return ConsoleView(
+            at=now,
+            site_name=self._rules.site.name,
+            business_day=day,
+            areas=self.areas,
+            rows=tuple(sorted(rows, key=_console_order)),
+            devices=devices,
+            records_pending=backlog.pending,
+            records_parked=backlog.parked,
+            is_broker_up=self._is_broker_up(),
+        )
+
+    async def snapshot_of(self, area: str) -> Snapshot:
+        """What the displays of an area show now."""
+        now = self._clock()
+
+        def read(connection: Connection) -> Snapshot:
+            entries = tickets.entries_of_day(connection, self._rules.day(now))
+            epoch, version = tickets.epoch_of(connection), tickets.version_of(connection, area)
+            return snapshot(entries, area, self._rules.name_of(area), DESK_AREA, epoch, version, now)
+
+        return await self._store.read(read)
+
+    async def call_next(self, area: str, room: str, staff: str) -> str | None:
+        self._must_have_room(area, room)
+        now = self._clock()
+
+        def change(connection: Connection) -> TicketCalled | None:
+            called = queue.call_next(tickets.entries_of_day(connection, self._rules.day(now), area), room, now)
+            if called is None:
+                return None
+            entry, event = called
+            self._save(connection, entry, "call", staff, now)
+            return event
+
+        event = await self._store.write(change)
+        if event is None:
+            return None
+        self._news.publish(event)
+        return event.label
+
+    async def call(self, ticket_id: UUID, room: str, staff: str) -> None:
+        def command(entry: QueueEntry, now: datetime) -> tuple[QueueEntry, Event]:
+            self._must_have_room(entry.area, room)
+            return queue.call(entry, room, now)
+
+        await self._do(ticket_id, command, "call", staff)
+
+    async def recall(self, ticket_id: UUID, staff: str) -> None:
+        await self._do(ticket_id, queue.recall, "recall", staff)
+
+    async def finish(self, ticket_id: UUID, staff: str) -> None:
+        await self._do(ticket_id, queue.finish, "finish", staff)
+
+    async def miss(self, ticket_id: UUID, staff: str) -> None:
+        await self._do(ticket_id, queue.miss, "no-show", staff)
+
+    async def put_back(self, ticket_id: UUID, staff: str) -> None:
+        await self._do(ticket_id, queue.put_back, "put-back", staff)
+
+    def _must_have_room(self, area: str, room: str) -> None:
+        known = next((a.rooms for a in self.areas if a.id == area), ())
+        if room not in known:
+            raise RuleViolation("unknown-room", f"{area} has no room {room!r}; it has {', '.join(known) or 'none'}")
+
+    async def _do(self, ticket_id: UUID, command: Command, action: str, staff: str) -> None:
+        now = self._clock()
+
+        def change(connection: Connection) -> Event:
+            entry = tickets.entry(connection, ticket_id)
+            if entry is None:
+                raise RuleViolation("unknown-ticket", "this ticket does not exist (any more)")
+            try:
+                changed, event = command(entry, now)
+            except WrongTicketState as error:
+                raise RuleViolation("wrong-state", str(error)) from None
+            self._save(connection, changed, action, staff, now)
+            return event
+
+        self._news.publish(await self._store.write(change))
+
+    def _save(self, connection: Connection, changed: QueueEntry, action: str, staff: str, now: datetime) -> None:
+        tickets.save(connection, changed)
+        area_changed(connection, self._rules, changed.area, now)
+        detail = {"ticket": changed.label, "room": changed.room}
+        audit_chain.append(
+            connection, audit, AuditEntry(f"staff:{staff}", action, f"ticket/{changed.ticket_id}", now, detail)
+        )
+
+
+def _console_order(row: QueueRow) -> tuple[int, float]:
+    match row.state:
+        case TicketState.WAITING:
+            return 0, 0.0  # the sort is stable: order of allocation
+        case TicketState.CALLED:
+            return 1, -(row.called_at or row.arrived_at).timestamp()
+        case _:
+            return 2, -row.arrived_at.timestamp()
+
+
+def _queue_rows(connection: Connection, day: date) -> list[QueueRow]:
+    query = (
+        select(check_in, ticket.c.id.label("ticket_id"), *[c for c in ticket.c if c.name not in {"id", "check_in_id"}])
+        .join(ticket, ticket.c.check_in_id == check_in.c.id)
+        .where(ticket.c.business_day == day)
+        .order_by(ticket.c.sequence)
+    )
+    sheets = _sheets_of_day(connection, day)
+    return [_queue_row(row, tuple(sheets.get(row.id, {}).values())) for row in connection.execute(query)]
+
+
+def _queue_row(row: Row[tuple[object, ...]], sheets: tuple[SheetRow, ...]) -> QueueRow:
+    return QueueRow(
+        ticket_id=row.ticket_id,
+        check_in_id=row.id,
+        label=f"{row.series}{row.number}",
+        area=row.area,
+        state=TicketState(row.state),
+        arrived_at=row.arrived_at,
+        called_at=row.called_at,
+        room=row.room,
+        times_called=row.times_called,
+        family=row.family,
+        given=row.given,
+        birth_date=row.birth_date,
+        appointment_at=row.appointment_at,
+        practitioner=row.practitioner,
+        reason=Reason(row.reason) if row.reason else None,
+        record=RecordState(row.record_state),
+        record_error=row.record_error,
+        sheets=sheets,
+    )
+
+
+def _sheets_of_day(connection: Connection, day: date) -> dict[UUID, dict[str, SheetRow]]:
+    """The newest job of each kind for each check-in of a day."""
+    query = (
+        select(sheet)
+        .join(ticket, ticket.c.check_in_id == sheet.c.check_in_id)
+        .where(ticket.c.business_day == day)
+        .order_by(sheet.c.kind, sheet.c.copy)
+    )
+    found: dict[UUID, dict[str, SheetRow]] = {}
+    for row in connection.execute(query):
+        proof = ProofKind(row.proof) if row.proof else None
+        cause = Cause(row.cause) if row.cause else None
+        found.setdefault(row.check_in_id, {})[row.kind] = SheetRow(
+            SheetKind(row.kind), PrintState(row.state), proof, cause
+        )
+    return found
+
+
+def _device_rows(connection: Connection) -> tuple[DeviceRow, ...]:
+    rows = connection.execute(select(device).order_by(device.c.station, device.c.device))
+    return tuple(DeviceRow(r.station, r.device, r.kind, r.state, r.what, r.since) for r in rows)

@@ -1,0 +1,298 @@
+"""The hub as stations see it: identify, check in, help tickets, reports. Implements ``ports.Hub``.
+
+Every method is repeatable by the check-in's id. A check-in, its ticket number, its outbox messages and its audit
+entry are one transaction: it is either all there or was never told to anybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, insert, select
+
+from kioskd.config import DESK_AREA, AreaConfig, HubConfig, SiteConfig
+from kioskd.core import identity
+from kioskd.core.events import (
+    DeviceChanged,
+    Event,
+    HelpTicketIssued,
+    PatientCheckedIn,
+    SheetNotPrinted,
+    SheetPrinted,
+    SheetUnknown,
+)
+from kioskd.core.identity import Card, Identified, Reason, Refused
+from kioskd.core.printing import Cause, PrintState, ProofKind
+from kioskd.core.ticket import business_day, day_bounds
+from kioskd.hub import tickets
+from kioskd.hub.tables import audit, check_in, device, outbox, sheet, ticket
+from kioskd.hub.view import RecordState
+from kioskd.news import News
+from kioskd.ports import (
+    CheckInReply,
+    CheckInRequest,
+    DeviceReport,
+    HelpReply,
+    HelpRequest,
+    OutboxMessage,
+    PrintReport,
+    Schedule,
+)
+from kioskd.store import AuditEntry, Store
+from kioskd.store import audit as audit_chain
+from kioskd.store import outbox as outbox_queue
+from kioskd.store.outbox import OutboxState
+
+RECORDS = "records"
+"""The outbox destination of check-ins."""
+DISPLAYS = "displays"
+"""The outbox destination of changed areas."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteRules:
+    """What of the site file decides a check-in."""
+
+    site: SiteConfig
+    hub: HubConfig
+    areas: tuple[AreaConfig, ...]
+
+    def area_of(self, area_id: str) -> AreaConfig:
+        """The area of an appointment; the first one when the schedule names none that the site has."""
+        return next((a for a in self.areas if a.id == area_id), self.areas[0])
+
+    def name_of(self, area_id: str) -> str:
+        return self.hub.desk_name if area_id == DESK_AREA else self.area_of(area_id).name
+
+    def day(self, now: datetime) -> date:
+        return business_day(now, self.site.zone, self.site.day_starts)
+
+
+class Site:
+    """One clinic's shared state. ``clock`` gives aware UTC."""
+
+    def __init__(
+        self, store: Store, schedule: Schedule, rules: SiteRules, news: News, clock: Callable[[], datetime]
+    ) -> None:
+        self._store = store
+        self._schedule = schedule
+        self._rules = rules
+        self._news = news
+        self._clock = clock
+
+    async def identify(self, card: Card, at: datetime) -> Identified | Refused:
+        patient = identity.find_patient(card, await self._schedule.find_patients(card.identifier))
+        if isinstance(patient, Reason):
+            return Refused(patient)
+        begin, end = day_bounds(self._rules.day(at), self._rules.site.zone, self._rules.site.day_starts)
+        todays = await self._schedule.appointments_of(patient.id, begin.astimezone(UTC), end.astimezone(UTC))
+        return identity.identify(card, [patient], todays)
+
+    async def check_in(self, request: CheckInRequest) -> CheckInReply:
+        now = self._clock()
+        reply, is_new = await self._store.write(lambda c: self._check_in(c, request, now))
+        if is_new:
+            self._news.publish(PatientCheckedIn(now, reply.check_in_id, reply.label, reply.area))
+        return reply
+
+    def _check_in(self, connection: Connection, request: CheckInRequest, now: datetime) -> tuple[CheckInReply, bool]:
+        known = self._known(connection, request)
+        if known is not None:
+            return known, False
+        area = self._rules.area_of(request.appointment.area)
+        _insert_check_in(connection, request, now)
+        made = tickets.allocate(
+            connection, self._rules.site.id, self._rules.day(now), area.series, area.id, request.check_in_id
+        )
+        payload = {
+            "check_in_id": str(request.check_in_id),
+            "patient_id": request.patient.id,
+            "appointment_id": request.appointment.id,
+            "arrived_at": request.arrived_at.isoformat(),
+            "label": made.label,
+            "area_name": area.name,
+            "station": request.station,
+            "card_kind": request.card_kind,
+        }
+        outbox_queue.put(connection, outbox, RECORDS, f"patient/{request.patient.id}", "check-in", payload, now)
+        area_changed(connection, self._rules, area.id, now)
+        _audit(connection, request.station, "check-in", request.check_in_id, now, {"ticket": made.label})
+        return self._reply(request.check_in_id, made.label, area.id, request.arrived_at, before=False), True
+
+    def _known(self, connection: Connection, request: CheckInRequest) -> CheckInReply | None:
+        """The check-in that this request already is, or that its appointment already has."""
+        query = (
+            select(check_in.c.id, check_in.c.arrived_at, ticket.c.series, ticket.c.number, ticket.c.area)
+            .join(ticket, ticket.c.check_in_id == check_in.c.id)
+            .where((check_in.c.id == request.check_in_id) | (check_in.c.appointment_id == request.appointment.id))
+        )
+        row = connection.execute(query).first()
+        if row is None:
+            return None
+        return self._reply(
+            row.id, f"{row.series}{row.number}", row.area, row.arrived_at, before=row.id != request.check_in_id
+        )
+
+    def _reply(self, check_in_id: UUID, label: str, area: str, arrived_at: datetime, before: bool) -> CheckInReply:
+        return CheckInReply(
+            check_in_id, label, area, self._rules.name_of(area), arrived_at, before, self._rules.hub.wristbands
+        )
+
+    async def ask_for_help(self, request: HelpRequest) -> HelpReply:
+        now = self._clock()
+        reply, is_new = await self._store.write(lambda c: self._ask_for_help(c, request, now))
+        if is_new:
+            self._news.publish(HelpTicketIssued(now, reply.check_in_id, reply.label, request.reason))
+        return reply
+
+    def _ask_for_help(self, connection: Connection, request: HelpRequest, now: datetime) -> tuple[HelpReply, bool]:
+        query = (
+            select(check_in.c.arrived_at, ticket.c.series, ticket.c.number)
+            .join(ticket, ticket.c.check_in_id == check_in.c.id)
+            .where(check_in.c.id == request.check_in_id)
+        )
+        row = connection.execute(query).one_or_none()
+        if row is not None:
+            return HelpReply(request.check_in_id, f"{row.series}{row.number}", row.arrived_at), False
+        _insert_help(connection, request, now)
+        made = tickets.allocate(
+            connection,
+            self._rules.site.id,
+            self._rules.day(now),
+            self._rules.hub.help_series,
+            DESK_AREA,
+            request.check_in_id,
+        )
+        area_changed(connection, self._rules, DESK_AREA, now)
+        detail = {"ticket": made.label, "reason": request.reason}
+        _audit(connection, request.station, "help-ticket", request.check_in_id, now, detail)
+        return HelpReply(request.check_in_id, made.label, request.arrived_at), True
+
+    async def report_device(self, report: DeviceReport) -> None:
+        def save(connection: Connection) -> None:
+            where = (device.c.station == report.station) & (device.c.device == report.device)
+            connection.execute(device.delete().where(where))
+            connection.execute(
+                insert(device).values(
+                    station=report.station,
+                    device=report.device,
+                    kind=report.kind,
+                    state=report.state,
+                    what=report.what[:500],
+                    since=report.since,
+                )
+            )
+
+        await self._store.write(save)
+        self._news.publish(DeviceChanged(self._clock(), report.station, report.device, report.state, report.what))
+
+    async def report_print(self, report: PrintReport) -> None:
+        def save(connection: Connection) -> None:
+            where = (
+                (sheet.c.check_in_id == report.check_in_id)
+                & (sheet.c.kind == report.kind)
+                & (sheet.c.copy == report.copy)
+            )
+            connection.execute(sheet.delete().where(where))
+            connection.execute(
+                insert(sheet).values(
+                    check_in_id=report.check_in_id,
+                    kind=report.kind,
+                    copy=report.copy,
+                    state=report.state,
+                    proof=report.proof,
+                    cause=report.cause,
+                    at=report.at,
+                )
+            )
+
+        await self._store.write(save)
+        event = _print_event(report)
+        if event is not None:
+            self._news.publish(event)
+
+    def record_settled(self, connection: Connection, message: OutboxMessage, state: OutboxState, error: str) -> None:
+        """What became of a check-in's delivery, in the transaction that settles its message."""
+        new = {OutboxState.DONE: RecordState.STORED, OutboxState.PARKED: RecordState.PARKED}
+        connection.execute(
+            check_in.update()
+            .where(check_in.c.id == UUID(message.payload["check_in_id"]))
+            .values(record_state=new.get(state, RecordState.PENDING), record_error=error[:2000])
+        )
+
+
+def area_changed(connection: Connection, rules: SiteRules, area: str, now: datetime) -> None:
+    """Raise the version of the areas that show a change, and put their snapshots into the outbox."""
+    shown_in = [a.id for a in rules.areas] if area == DESK_AREA else [area]
+    for area_id in [*shown_in, DESK_AREA] if area == DESK_AREA else shown_in:
+        tickets.raise_version(connection, area_id)
+        outbox_queue.put(connection, outbox, DISPLAYS, f"area/{area_id}", "display-changed", {"area": area_id}, now)
+
+
+def _insert_check_in(connection: Connection, request: CheckInRequest, now: datetime) -> None:
+    patient, appointment = request.patient, request.appointment
+    connection.execute(
+        insert(check_in).values(
+            id=request.check_in_id,
+            station=request.station,
+            arrived_at=request.arrived_at,
+            committed_at=now,
+            language=request.language,
+            card_kind=request.card_kind,
+            reason=None,
+            appointment_id=appointment.id,
+            appointment_at=appointment.starts_at,
+            practitioner=appointment.practitioner,
+            patient_id=patient.id,
+            family=patient.family,
+            given=patient.given,
+            birth_date=patient.birth_date,
+            record_state=RecordState.PENDING,
+            record_error="",
+        )
+    )
+
+
+def _insert_help(connection: Connection, request: HelpRequest, now: datetime) -> None:
+    patient = request.patient
+    connection.execute(
+        insert(check_in).values(
+            id=request.check_in_id,
+            station=request.station,
+            arrived_at=request.arrived_at,
+            committed_at=now,
+            language=request.language,
+            card_kind="",
+            reason=request.reason,
+            practitioner="",
+            patient_id=patient.id if patient else "",
+            family=patient.family if patient else "",
+            given=patient.given if patient else "",
+            birth_date=patient.birth_date if patient else None,
+            record_state=RecordState.NONE,
+            record_error="",
+        )
+    )
+
+
+def _audit(
+    connection: Connection, station: str, action: str, check_in_id: UUID, now: datetime, detail: dict[str, str]
+) -> None:
+    entry = AuditEntry(f"station:{station}", action, f"check-in/{check_in_id}", now, detail)
+    audit_chain.append(connection, audit, entry)
+
+
+def _print_event(report: PrintReport) -> Event | None:
+    match report.state:
+        case PrintState.PRINTED:
+            return SheetPrinted(report.at, report.check_in_id, report.kind, report.proof or ProofKind.NONE)
+        case PrintState.UNKNOWN:
+            return SheetUnknown(report.at, report.check_in_id, report.kind, report.cause or Cause.NOT_CONFIRMED)
+        case PrintState.QUEUED | PrintState.EXPIRED if report.cause is not None:
+            is_over = report.state is PrintState.EXPIRED
+            return SheetNotPrinted(report.at, report.check_in_id, report.kind, report.cause, is_over)
+        case _:
+            return None

@@ -1,0 +1,112 @@
+"""The tables of hub.db."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    Uuid,
+)
+
+from kioskd.store import Schema, UtcDateTime
+from kioskd.store.audit import audit_table
+from kioskd.store.outbox import outbox_table
+
+metadata = MetaData()
+
+check_in = Table(
+    "check_in",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("station", String(64), nullable=False),
+    Column("arrived_at", UtcDateTime, nullable=False),
+    Column("committed_at", UtcDateTime, nullable=False),
+    Column("language", String(8), nullable=False),
+    Column("card_kind", String(32), nullable=False),
+    # A help ticket has a reason and no appointment; a check-in has an appointment, once.
+    Column("reason", String(32)),
+    Column("appointment_id", String(64), unique=True),
+    Column("appointment_at", UtcDateTime),
+    Column("practitioner", String(200), nullable=False),
+    Column("patient_id", String(64), nullable=False),
+    Column("family", String(200), nullable=False),
+    Column("given", String(200), nullable=False),
+    Column("birth_date", Date),
+    Column("record_state", String(16), nullable=False),
+    Column("record_error", String(2000), nullable=False),
+)
+
+ticket = Table(
+    "ticket",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("id", Uuid, nullable=False, unique=True),
+    Column("check_in_id", Uuid, ForeignKey("check_in.id"), nullable=False, unique=True),
+    Column("site", String(32), nullable=False),
+    Column("business_day", Date, nullable=False),
+    Column("series", String(1), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("area", String(32), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("room", String(40), nullable=False),
+    Column("called_at", UtcDateTime),
+    Column("times_called", Integer, nullable=False),
+    Column("ended_at", UtcDateTime),
+    UniqueConstraint("site", "business_day", "series", "number", name="uq_ticket_number"),
+    Index("ix_ticket_day", "business_day", "area", "state"),
+)
+
+counter = Table(
+    "counter",
+    metadata,
+    Column("business_day", Date, primary_key=True),
+    Column("series", String(1), primary_key=True),
+    Column("last", Integer, nullable=False),
+)
+
+area_version = Table(
+    "area_version",
+    metadata,
+    Column("area", String(32), primary_key=True),
+    Column("version", Integer, nullable=False),
+)
+
+epoch = Table("epoch", metadata, Column("epoch", BigInteger, primary_key=True))
+
+device = Table(
+    "device",
+    metadata,
+    Column("station", String(64), primary_key=True),
+    Column("device", String(64), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("state", String(32), nullable=False),
+    Column("what", String(500), nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+)
+
+sheet = Table(
+    "sheet",
+    metadata,
+    Column("check_in_id", Uuid, primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("copy", Integer, primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("proof", String(16)),
+    Column("cause", String(32)),
+    Column("at", UtcDateTime, nullable=False),
+)
+
+outbox = outbox_table(metadata)
+audit = audit_table(metadata)
+
+SCHEMA = Schema("hub", metadata, Path(__file__).with_name("versions"), "0001")
