@@ -1,0 +1,11 @@
+"""One small web application per audience, each on its own port; pages come from ``ui`` and work as plain forms.
+
+Read in this order:
+
+``security``  what every app refuses and which headers every answer carries
+``server``    uvicorn inside the daemon; an audience's app put together, with its error pages
+``pages``     templates, translations, dates, icons and static files
+``live``      server-sent events: a fragment is rendered again when an event concerns it
+``kiosk``     the patient's page
+``display``   the waiting room's page
+"""
