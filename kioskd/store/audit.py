@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import JSON, Column, Connection, Integer, MetaData, Row, String, Table, UniqueConstraint, insert, select
@@ -42,7 +42,7 @@ def audit_table(metadata: MetaData) -> Table:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """``actor``: ``staff:NAME``, ``station:NAME`` or ``system``. ``subject``: type and id, such as ``check-in/UUID``."""
+    """``actor``: ``staff:NAME``, ``station:NAME`` or ``system``. ``subject``: type and id (``check-in/UUID``)."""
 
     actor: str
     action: str
@@ -62,7 +62,10 @@ class ChainReport:
 
 
 def _digest(chain: str, sequence: int, entry: AuditEntry, previous: str) -> str:
-    fields = [chain, sequence, entry.at.isoformat(), entry.actor, entry.action, entry.subject, entry.detail, previous]
+    at = entry.at.astimezone(UTC).isoformat()
+    # The detail as it will be read back: JSON turns a key 10 into "10", which sorts elsewhere.
+    detail = json.loads(json.dumps(entry.detail))
+    fields = [chain, sequence, at, entry.actor, entry.action, entry.subject, detail, previous]
     return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

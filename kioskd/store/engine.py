@@ -19,6 +19,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
 
 from kioskd.errors import StartRefused
+from kioskd.store.lock import application_name
 
 _MAINTENANCE_FIXES = {(3, 44): 6, (3, 50): 7}
 
@@ -69,12 +70,15 @@ def sqlite_engine(path: Path, key: bytes) -> Engine:
         connection = dbapi2.connect(str(path), isolation_level=None, timeout=5.0, check_same_thread=False)
         try:
             connection.execute(pragma_key)
-            connection.execute("PRAGMA journal_mode = WAL")
+            journal_mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         except dbapi2.DatabaseError as error:
             connection.close()
             raise StartRefused(
                 f"{path} can't be opened with the key of store.key_file: wrong key, or not a kioskd database ({error})"
             ) from None
+        if journal_mode != "wal":
+            connection.close()
+            raise StartRefused(f"{path} is on a file system without shared memory; put store.folder on a local disk")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA secure_delete = ON")
@@ -82,7 +86,8 @@ def sqlite_engine(path: Path, key: bytes) -> Engine:
 
     path.touch(mode=0o600, exist_ok=True)
     os.chmod(path, 0o600)
-    engine = create_engine("sqlite://", module=dbapi2, creator=connect, poolclass=NullPool)
+    # hide_parameters: the text of an error must not hold what was to be stored.
+    engine = create_engine("sqlite://", module=dbapi2, creator=connect, poolclass=NullPool, hide_parameters=True)
 
     @event.listens_for(engine, "begin")
     def begin_immediate(connection: Any) -> None:
@@ -97,8 +102,16 @@ def postgresql_engine(url: str | URL, schema: str) -> Engine:
     return create_engine(
         make_url(url),
         poolclass=NullPool,
+        hide_parameters=True,
         connect_args={
+            "application_name": application_name(),
             "connect_timeout": 5,
-            "options": f"-c search_path={schema} -c statement_timeout=20000 -c lock_timeout=10000 -c timezone=UTC",
+            # A server that vanished without a word is noticed within 15 s, before store.WITHIN_S gives up the thread.
+            "tcp_user_timeout": 15_000,
+            "keepalives_idle": 5,
+            "keepalives_interval": 5,
+            "keepalives_count": 2,
+            "options": f"-c search_path={schema} -c statement_timeout=20000 -c lock_timeout=10000 -c timezone=UTC"
+            " -c synchronous_commit=on",
         },
     )

@@ -8,17 +8,16 @@ import socket
 import zlib
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 
 from kioskd.errors import StartRefused
 
 
-class DatabaseLock(Protocol):
-    """Held as long as the store is open; the operating system or the server frees it when the process dies."""
-
-    def release(self) -> None: ...
+def application_name() -> str:
+    """How this process is called in PostgreSQL's ``pg_stat_activity`` (at most 63 bytes)."""
+    return f"kioskd {_me()}"[:63]
 
 
 def _me() -> str:
@@ -26,7 +25,7 @@ def _me() -> str:
 
 
 class FileLock:
-    """flock on ``<database>.lock``, which also names the holder."""
+    """flock on ``<database>.lock``, which also names the holder. The kernel frees it when the process dies."""
 
     def __init__(self, database: Path) -> None:
         path = database.with_name(database.name + ".lock")
@@ -46,26 +45,21 @@ class FileLock:
         self._file.close()
 
 
-class AdvisoryLock:
-    """A PostgreSQL session lock on the schema's name; ``application_name`` names the holder."""
+def claim_schema(connection: Connection, schema: str) -> None:
+    """Take the PostgreSQL session lock on a schema for the writer's own connection. Raises StartRefused.
 
-    def __init__(self, engine: Engine, schema: str) -> None:
-        key = zlib.crc32(f"kioskd.{schema}".encode())
-        self._connection: Connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        self._connection.execute(
-            text("SELECT set_config('application_name', :me, false)"), {"me": f"kioskd {_me()}"[:63]}
-        )
-        if self._connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}):
-            return
-        holder = self._connection.scalar(
-            text(
-                "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
-                "WHERE l.locktype = 'advisory' AND l.granted AND l.objid = :key LIMIT 1"
-            ),
-            {"key": key},
-        )
-        self._connection.close()
-        raise StartRefused(f"schema {schema} is in use by {holder or 'another kioskd'}; stop that daemon first")
-
-    def release(self) -> None:
-        self._connection.close()
+    The lock lives and dies with the connection that writes, so a daemon that lost it can't go on writing: it claims
+    the schema again when it connects again.
+    """
+    key = zlib.crc32(f"kioskd.{schema}".encode())
+    if connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}):
+        return
+    holder = connection.scalar(
+        text(
+            "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
+            "JOIN pg_database d ON d.oid = l.database AND d.datname = current_database() "
+            "WHERE l.locktype = 'advisory' AND l.granted AND l.objid = :key LIMIT 1"
+        ),
+        {"key": key},
+    )
+    raise StartRefused(f"schema {schema} is in use by {holder or 'another kioskd'}; stop that daemon first")

@@ -14,7 +14,21 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Column, Connection, Index, Integer, MetaData, String, Table, func, insert, select, update
+from sqlalchemy import (
+    JSON,
+    Column,
+    ColumnElement,
+    Connection,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from kioskd.ports import OutboxMessage
 from kioskd.store.columns import UtcDateTime
@@ -71,11 +85,9 @@ def put(
 
 def due(connection: Connection, table: Table, destination: str, now: datetime, limit: int) -> Sequence[OutboxMessage]:
     """The first open message of each key that may be tried now, oldest first."""
-    is_open = (table.c.destination == destination) & (table.c.state != OutboxState.DONE)
-    heads = select(func.min(table.c.id)).where(is_open).group_by(table.c.key)
     query = (
         select(table)
-        .where(table.c.id.in_(heads), table.c.state == OutboxState.PENDING, table.c.next_try_at <= now)
+        .where(_is_pending_head(table, destination), table.c.next_try_at <= now)
         .order_by(table.c.id)
         .limit(limit)
     )
@@ -86,10 +98,18 @@ def due(connection: Connection, table: Table, destination: str, now: datetime, l
 
 
 def next_due_at(connection: Connection, table: Table, destination: str) -> datetime | None:
-    """When the earliest waiting message may be tried, or None when none waits."""
-    is_pending = (table.c.destination == destination) & (table.c.state == OutboxState.PENDING)
-    earliest: datetime | None = connection.scalar(select(func.min(table.c.next_try_at)).where(is_pending))
+    """When the earliest message that nothing holds back may be tried, or None when there is none."""
+    earliest: datetime | None = connection.scalar(
+        select(func.min(table.c.next_try_at)).where(_is_pending_head(table, destination))
+    )
     return earliest
+
+
+def _is_pending_head(table: Table, destination: str) -> ColumnElement[bool]:
+    """Whether a message is the first open one of its key and waits to be delivered."""
+    is_open = (table.c.destination == destination) & table.c.state.in_([OutboxState.PENDING, OutboxState.PARKED])
+    heads = select(func.min(table.c.id)).where(is_open).group_by(table.c.key)
+    return table.c.id.in_(heads) & (table.c.state == OutboxState.PENDING)
 
 
 def mark_done(connection: Connection, table: Table, message_id: int, now: datetime) -> None:
