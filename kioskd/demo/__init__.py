@@ -1,0 +1,1 @@
+"""Starts mosquitto, pcscd and the simulators around ``app``."""
