@@ -230,12 +230,14 @@ def parse(text: str, name: str) -> Config:
         raise ConfigError("\n".join(_explain(problem, text, name) for problem in error.errors())) from None
 
 
-def explain(problems: ValidationError, text: str, name: str, under: tuple[str | int, ...] = ()) -> list[str]:
+def explain(
+    problems: ValidationError, text: str, name: str, under: tuple[str | int, ...], known: tuple[str, ...]
+) -> list[str]:
     """One line for each problem of a driver's keys; ``under`` is where the block stands, such as ("device", 1)."""
-    return [_explain(dict(p) | {"loc": (*under, *p["loc"])}, text, name) for p in problems.errors()]
+    return [_explain(dict(p) | {"loc": (*under, *p["loc"])}, text, name, known) for p in problems.errors()]
 
 
-def _explain(problem: Any, text: str, name: str) -> str:
+def _explain(problem: Any, text: str, name: str, known: tuple[str, ...] = ()) -> str:
     place: tuple[str | int, ...] = problem["loc"]
     key = ".".join(str(part) for part in place)
     what = str(problem["msg"]).removeprefix("Value error, ")

@@ -195,7 +195,8 @@ class CheckInReply:
     area_name: str
     arrived_at: datetime
     was_checked_in_before: bool
-    wants_wristband: bool
+    band_number: int | None
+    """The number of the wristband to print (rises for each patient), or None when the site prints none."""
 
 
 @dataclass(frozen=True, slots=True)

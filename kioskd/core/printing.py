@@ -141,6 +141,12 @@ def blocked(job: PrintJob, cause: Cause) -> PrintJob:
     return replace(job, cause=cause)
 
 
+def held(job: PrintJob, cause: Cause) -> PrintJob:
+    """The printer has the whole sheet and waits for a hand (paper, lid) before it prints it."""
+    _must_be(job, PrintState.SENT)
+    return replace(job, cause=cause)
+
+
 def not_printed(job: PrintJob, cause: Cause) -> PrintJob:
     """Proven: nothing came out. The job is queued again; the same bytes may be sent."""
     _must_be(job, PrintState.SENDING)

@@ -103,7 +103,8 @@ class Site:
         if known is not None:
             return known, False
         area = self._rules.area_of(request.appointment.area)
-        _insert_check_in(connection, request, now)
+        band = tickets.next_band(connection, request.patient.id) if self._rules.hub.wristbands else None
+        _insert_check_in(connection, request, band, now)
         made = tickets.allocate(
             connection, self._rules.site.id, self._rules.day(now), area.series, area.id, request.check_in_id
         )
@@ -120,26 +121,32 @@ class Site:
         outbox_queue.put(connection, outbox, RECORDS, f"patient/{request.patient.id}", "check-in", payload, now)
         area_changed(connection, self._rules, area.id, now)
         _audit(connection, request.station, "check-in", request.check_in_id, now, {"ticket": made.label})
-        return self._reply(request.check_in_id, made.label, area.id, request.arrived_at, before=False), True
+        return self._reply(request.check_in_id, made.label, area.id, request.arrived_at, band, before=False), True
 
     def _known(self, connection: Connection, request: CheckInRequest) -> CheckInReply | None:
         """The check-in that this request already is, or that its appointment already has."""
         query = (
-            select(check_in.c.id, check_in.c.arrived_at, ticket.c.series, ticket.c.number, ticket.c.area)
+            select(
+                check_in.c.id,
+                check_in.c.arrived_at,
+                check_in.c.band_number,
+                ticket.c.series,
+                ticket.c.number,
+                ticket.c.area,
+            )
             .join(ticket, ticket.c.check_in_id == check_in.c.id)
             .where((check_in.c.id == request.check_in_id) | (check_in.c.appointment_id == request.appointment.id))
         )
         row = connection.execute(query).first()
         if row is None:
             return None
-        return self._reply(
-            row.id, f"{row.series}{row.number}", row.area, row.arrived_at, before=row.id != request.check_in_id
-        )
+        label, before = f"{row.series}{row.number}", row.id != request.check_in_id
+        return self._reply(row.id, label, row.area, row.arrived_at, row.band_number, before)
 
-    def _reply(self, check_in_id: UUID, label: str, area: str, arrived_at: datetime, before: bool) -> CheckInReply:
-        return CheckInReply(
-            check_in_id, label, area, self._rules.name_of(area), arrived_at, before, self._rules.hub.wristbands
-        )
+    def _reply(
+        self, check_in_id: UUID, label: str, area: str, arrived_at: datetime, band: int | None, before: bool
+    ) -> CheckInReply:
+        return CheckInReply(check_in_id, label, area, self._rules.name_of(area), arrived_at, before, band)
 
     async def ask_for_help(self, request: HelpRequest) -> HelpReply:
         now = self._clock()
@@ -232,7 +239,7 @@ def area_changed(connection: Connection, rules: SiteRules, area: str, now: datet
         outbox_queue.put(connection, outbox, DISPLAYS, f"area/{area_id}", "display-changed", {"area": area_id}, now)
 
 
-def _insert_check_in(connection: Connection, request: CheckInRequest, now: datetime) -> None:
+def _insert_check_in(connection: Connection, request: CheckInRequest, band: int | None, now: datetime) -> None:
     patient, appointment = request.patient, request.appointment
     connection.execute(
         insert(check_in).values(
@@ -250,6 +257,7 @@ def _insert_check_in(connection: Connection, request: CheckInRequest, now: datet
             family=patient.family,
             given=patient.given,
             birth_date=patient.birth_date,
+            band_number=band,
             record_state=RecordState.PENDING,
             record_error="",
         )

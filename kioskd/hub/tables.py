@@ -42,6 +42,7 @@ check_in = Table(
     Column("family", String(200), nullable=False),
     Column("given", String(200), nullable=False),
     Column("birth_date", Date),
+    Column("band_number", Integer),
     Column("record_state", String(16), nullable=False),
     Column("record_error", String(2000), nullable=False),
 )
@@ -71,6 +72,13 @@ counter = Table(
     metadata,
     Column("business_day", Date, primary_key=True),
     Column("series", String(1), primary_key=True),
+    Column("last", Integer, nullable=False),
+)
+
+band_counter = Table(
+    "band_counter",
+    metadata,
+    Column("patient_id", String(64), primary_key=True),
     Column("last", Integer, nullable=False),
 )
 

@@ -18,6 +18,11 @@ _NEXT_NUMBER = text(
     "ON CONFLICT (business_day, series) DO UPDATE SET last = counter.last + 1 RETURNING last"
 ).bindparams(bindparam("day", type_=Date))
 
+_NEXT_BAND = text(
+    "INSERT INTO band_counter (patient_id, last) VALUES (:patient, 1) "
+    "ON CONFLICT (patient_id) DO UPDATE SET last = band_counter.last + 1 RETURNING last"
+)
+
 _NEXT_VERSION = text(
     "INSERT INTO area_version (area, version) VALUES (:area, 1) "
     "ON CONFLICT (area) DO UPDATE SET version = area_version.version + 1 RETURNING version"
@@ -43,6 +48,11 @@ def allocate(connection: Connection, site: str, day: date, series: str, area: st
         )
     )
     return made
+
+
+def next_band(connection: Connection, patient_id: str) -> int:
+    """The number of a patient's next wristband (GS1 AI 8019)."""
+    return int(connection.execute(_NEXT_BAND, {"patient": patient_id}).scalar_one())
 
 
 def entries_of_day(connection: Connection, day: date, area: str | None = None) -> Sequence[QueueEntry]:

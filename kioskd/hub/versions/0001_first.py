@@ -33,6 +33,12 @@ def upgrade() -> None:
         sa.UniqueConstraint("chain", "sequence", name="uq_audit_sequence"),
     )
     op.create_table(
+        "band_counter",
+        sa.Column("patient_id", sa.String(length=64), nullable=False),
+        sa.Column("last", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("patient_id"),
+    )
+    op.create_table(
         "check_in",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("station", sa.String(length=64), nullable=False),
@@ -48,6 +54,7 @@ def upgrade() -> None:
         sa.Column("family", sa.String(length=200), nullable=False),
         sa.Column("given", sa.String(length=200), nullable=False),
         sa.Column("birth_date", sa.Date(), nullable=True),
+        sa.Column("band_number", sa.Integer(), nullable=True),
         sa.Column("record_state", sa.String(length=16), nullable=False),
         sa.Column("record_error", sa.String(length=2000), nullable=False),
         sa.PrimaryKeyConstraint("id"),

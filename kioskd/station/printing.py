@@ -1,0 +1,216 @@
+"""The print worker of each printer: preflight, write ahead, send once, wait for the proof. See ``core.printing``.
+
+Preflight costs no paper: while the printer can't print, not one byte of a sheet is sent and the job stays QUEUED.
+Once bytes were sent they are never sent again. A printer that ran out of paper *after* the send holds the sheet: the
+job stays SENT until the printer is well again and the proof had time to come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from kioskd.core import printing
+from kioskd.core.events import SheetSent
+from kioskd.core.printing import BEGIN_WITHIN, Cause, PrintJob, PrintState, SheetKind
+from kioskd.errors import DeviceUnavailable, NotPrinted, Unreachable
+from kioskd.news import News
+from kioskd.ports import Hub, PrinterStatus, PrintReport, TicketPrinter, WristbandPrinter
+from kioskd.station import jobs
+from kioskd.station.devices.supervisor import NEEDS_ATTENTION, READY, ManagedDevice
+from kioskd.store import Store
+
+log = logging.getLogger(__name__)
+
+STATUS_WITHIN_S = 4.0
+SEND_WITHIN_S = 15.0
+HEARTBEAT_S = 5.0
+BLOCKED_POLL_S = 1.0
+PROOF_AFTER_S = {SheetKind.TICKET: 15.0, SheetKind.HELP_TICKET: 15.0, SheetKind.WRISTBAND: 20.0}
+"""How long a well printer has for its proof."""
+HELD_AT_MOST_S = 600.0
+"""How long a sheet may be held in a printer that needs paper before the desk is asked."""
+
+
+class PrintQueue:
+    """The print jobs of one station. ``changed(job)`` is called in the loop after each committed change."""
+
+    def __init__(
+        self,
+        station: str,
+        store: Store,
+        hub: Hub,
+        news: News,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._station = station
+        self._store = store
+        self._hub = hub
+        self._news = news
+        self._clock = clock
+        self._wake: dict[str, asyncio.Event] = {}
+        self._expiry = asyncio.Event()
+        self.changed: Callable[[PrintJob], None] = lambda job: None
+
+    async def recover(self) -> None:
+        """At start: begun jobs are UNKNOWN, queued ones of gone sessions expire."""
+        now = self._clock()
+        for job in await self._store.write(lambda c: jobs.recover(c, now)):
+            await self.tell(job)
+
+    def added(self, new: Sequence[PrintJob]) -> None:
+        """Jobs were committed: wake their printers."""
+        for job in new:
+            self.wake(job.device)
+        self._expiry.set()
+
+    def wake(self, device: str) -> None:
+        """Look at the queue of a device now."""
+        self._wake.setdefault(device, asyncio.Event()).set()
+
+    async def end_session(self, check_in_id: UUID) -> None:
+        """The patient has left the kiosk: nothing of them that has not begun prints any more."""
+        await self._expire(check_in_id)
+
+    async def _expire(self, check_in_id: UUID | None = None) -> None:
+        now = self._clock()
+        for job in await self._store.write(lambda c: jobs.expire(c, None, now, check_in_id)):
+            await self.tell(job)
+
+    async def expire_in_time(self) -> None:
+        """Runs for ever: jobs that have waited ``BEGIN_WITHIN`` expire, also while their printer is away."""
+        while True:
+            self._expiry.clear()
+            oldest = await self._store.read(jobs.oldest_queued_at)
+            wait_s = None if oldest is None else max(0.05, (oldest + BEGIN_WITHIN - self._clock()).total_seconds())
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._expiry.wait()
+            except TimeoutError:
+                await self._expire()
+
+    async def tell(self, job: PrintJob) -> None:
+        """Tell the session and the desk how a job is."""
+        self.changed(job)
+        key = job.key
+        report = PrintReport(key.check_in_id, key.kind, key.copy, job.state, job.proof, job.cause, self._clock())
+        try:
+            await self._hub.report_print(report)
+        except Unreachable as error:
+            log.warning("the desk could not be told that a %s is %s: %s", key.kind, job.state, error)
+
+    async def work(self, device: ManagedDevice) -> None:
+        """The life of an open printer. Ends by DeviceUnavailable only; the supervisor opens it again."""
+        printer = device.device
+        if not isinstance(printer, TicketPrinter | WristbandPrinter):
+            raise DeviceUnavailable(device.name, "is not a printer; its driver names the wrong kind")
+        wake = self._wake.setdefault(device.name, asyncio.Event())
+        await self._settle_by_odometer(device, printer)
+        while True:
+            wake.clear()
+            job = await self._store.read(lambda c: jobs.next_queued(c, device.name))
+            status = await self._look(device, printer)
+            if job is None:
+                await _wait(wake, HEARTBEAT_S if status.is_ready else BLOCKED_POLL_S)
+            elif not status.is_ready:
+                await self._block(job, status.cause or Cause.FAULT)
+                await _wait(wake, BLOCKED_POLL_S)
+            else:
+                await self._print(device, printer, job, status.odometer)
+
+    async def _look(self, device: ManagedDevice, printer: TicketPrinter | WristbandPrinter) -> PrinterStatus:
+        """Ask the printer how it is, and let the desk know."""
+        status = await device.call(printer.status, STATUS_WITHIN_S)
+        if not status.is_ready:
+            await device.change(NEEDS_ATTENTION, status.cause or Cause.FAULT)
+        else:
+            await device.change(READY, "paper-low" if status.is_paper_low else "")
+        return status
+
+    async def _block(self, job: PrintJob, cause: Cause) -> None:
+        def block(connection: Connection) -> PrintJob | None:
+            present = jobs.load(connection, job.key)
+            if present is None or present.state is not PrintState.QUEUED or present.cause is cause:
+                return None
+            held = printing.blocked(present, cause)
+            jobs.save(connection, held)
+            return held
+
+        changed = await self._store.write(block)
+        if changed is not None:
+            await self.tell(changed)
+
+    async def _print(
+        self, device: ManagedDevice, printer: TicketPrinter | WristbandPrinter, job: PrintJob, odometer: int | None
+    ) -> None:
+        if printing.is_due_to_expire(job, self._clock(), session_is_over=False):
+            await self._expire()
+            return
+        begun = await self._store.write(lambda c: jobs.begin(c, job.key, odometer))
+        if begun is None or begun.token is None:
+            return
+        token = begun.token
+        try:
+            await device.call(lambda: printer.send(job.payload, token), SEND_WITHIN_S)
+        except NotPrinted as error:
+            await self._save(printing.not_printed(begun, Cause(error.cause)))
+            raise DeviceUnavailable(device.name, error.what) from error
+        except DeviceUnavailable:
+            await self._save(printing.lost(begun, Cause.CONNECTION_LOST, self._clock()))
+            raise
+        sent = await self._save(printing.sent(begun))
+        self._news.publish(SheetSent(self._clock(), job.key.check_in_id, job.key.kind))
+        try:
+            await self._prove(device, printer, sent, token)
+        except DeviceUnavailable:
+            await self._save(printing.lost(sent, Cause.CONNECTION_LOST, self._clock()))
+            raise
+
+    async def _prove(
+        self, device: ManagedDevice, printer: TicketPrinter | WristbandPrinter, sent: PrintJob, token: int
+    ) -> None:
+        """Wait for the proof: a well printer has ``PROOF_AFTER_S``, one that needs a hand ``HELD_AT_MOST_S``."""
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + PROOF_AFTER_S[sent.key.kind]
+        held_until = loop.time() + HELD_AT_MOST_S
+        told: Cause | None = None
+        while loop.time() < min(give_up_at, held_until):
+            proof = await device.call(lambda: printer.prove(token, sent.odometer_before, 1.0), 4.0)
+            if proof is not None:
+                await self._save(printing.proven(sent, proof, self._clock()))
+                return
+            status = await self._look(device, printer)
+            if not status.is_ready and status.cause is not Cause.BUSY:
+                give_up_at = loop.time() + PROOF_AFTER_S[sent.key.kind]
+                if status.cause is not told:
+                    told = status.cause
+                    await self._save(printing.held(sent, status.cause or Cause.FAULT))
+        await self._save(printing.lost(sent, told or Cause.NOT_CONFIRMED, self._clock()))
+
+    async def _settle_by_odometer(self, device: ManagedDevice, printer: TicketPrinter | WristbandPrinter) -> None:
+        """After a lost connection or a crash: an odometer that rose by one proves the sheet that was begun last."""
+        job = await self._store.read(lambda c: jobs.unknown_with_odometer(c, device.name))
+        if job is None or job.token is None:
+            return
+        token = job.token
+        proof = await device.call(lambda: printer.prove(token, job.odometer_before, 1.0), 4.0)
+        if proof is not None:
+            await self._save(printing.proven(job, proof, self._clock()))
+
+    async def _save(self, job: PrintJob) -> PrintJob:
+        await self._store.write(lambda c: jobs.save(c, job))
+        await self.tell(job)
+        return job
+
+
+async def _wait(wake: asyncio.Event, within_s: float) -> None:
+    try:
+        async with asyncio.timeout(within_s):
+            await wake.wait()
+    except TimeoutError:
+        return
