@@ -150,5 +150,5 @@ class Backlog:
 def backlog(connection: Connection, table: Table, destination: str) -> Backlog:
     """How much waits for a destination and how much needs a person."""
     query = select(table.c.state, func.count()).where(table.c.destination == destination).group_by(table.c.state)
-    counts: dict[str, int] = dict(connection.execute(query).tuples().all())
+    counts: dict[str, int] = {row[0]: row[1] for row in connection.execute(query)}
     return Backlog(counts.get(OutboxState.PENDING, 0), counts.get(OutboxState.PARKED, 0))
