@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from sqlalchemy import Connection, text
 
@@ -69,9 +71,9 @@ async def test_the_same_role_in_two_databases_of_one_server_is_two_daemons(postg
         assert await second.read(numbers) == ([], [], [])
 
 
-async def test_a_server_that_is_not_there_refuses_the_start_without_the_password(tmp_path):
+async def test_a_server_that_is_not_there_refuses_the_start_without_the_password(tmp_path: Path):
     config = StoreConfig(url=f"postgresql+psycopg://kioskd:hunter2@/kioskd?host={tmp_path}")
-    with pytest.raises(StartRefused, match="store.url") as refused:
+    with pytest.raises(StartRefused, match=r"store\.url") as refused:
         async with open_store(SCHEMA, config):
             pytest.fail("opened nothing")
     assert "hunter2" not in str(refused.value)
