@@ -2,6 +2,7 @@
 
 ``kiosk``     the session: inputs from the card reader and the page, intents, the hub
 ``view``      what the kiosk page shows
+``checkins``  the crash protocol with the hub
 ``intents``   check-ins asked for and not yet answered, in station.db
 ``printing``  print jobs in station.db and the worker of each printer
 ``devices``   driver registry, device thread, supervisor

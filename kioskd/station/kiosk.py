@@ -1,60 +1,31 @@
-"""The check-in session of one kiosk. Implements ``station.view.KioskSession``; the rules are ``core.checkin``.
-
-Crash protocol: an intent with the check-in's id is committed here before the hub is asked; the hub is repeatable by
-that id; its answer closes the intent and makes the print jobs in one transaction. At start every open intent is
-asked again. Its patient has gone by then, so its sheets are made and expire at once: the desk sees them.
-"""
+"""The check-in session of one kiosk. Implements ``station.view.KioskSession``; the rules are ``core.checkin``."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TypeVar
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection
-
 from kioskd.config import SiteConfig
-from kioskd.core import checkin, printing
+from kioskd.core import checkin
 from kioskd.core.checkin import Session, Step
 from kioskd.core.events import CardRemoved, CardSeen, CheckInRefused, PatientIdentified, SessionChanged
 from kioskd.core.identity import Card, Reason, Refused
 from kioskd.core.patient import Patient
-from kioskd.core.printing import Cause, JobKey, PrintJob, PrintState, SheetKind
-from kioskd.errors import KioskdError, NotPrinted, RuleViolation, Unreachable
+from kioskd.core.printing import PrintJob, PrintState, SheetKind
+from kioskd.errors import KioskdError, RuleViolation, Unreachable
 from kioskd.news import News
-from kioskd.ports import (
-    CheckInReply,
-    CheckInRequest,
-    HelpReply,
-    HelpRequest,
-    Hub,
-    TicketPrinter,
-    WristbandPrinter,
-)
-from kioskd.station import intents, jobs, sheets
+from kioskd.ports import CheckInRequest, HelpRequest, Hub
+from kioskd.station.checkins import CheckIns, within
 from kioskd.station.printing import PrintQueue
-from kioskd.station.sheets import Translate
 from kioskd.station.view import KioskView, SheetView
-from kioskd.store import Store
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
-ASK_WITHIN_S = 8.0
-"""Longest a patient waits for an answer of the hub before they are sent to the desk."""
 ASK_AGAIN_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Printers:
-    """The station's printers by name; None where the site has none or its block is wrong."""
-
-    ticket: tuple[str, TicketPrinter] | None = None
-    wristband: tuple[str, WristbandPrinter] | None = None
+"""How often open intents are asked again while the hub is away."""
 
 
 class Kiosk:
@@ -64,25 +35,19 @@ class Kiosk:
         self,
         station: str,
         site: SiteConfig,
-        store: Store,
         hub: Hub,
+        checkins: CheckIns,
         queue: PrintQueue,
-        printers: Printers,
         news: News,
         clock: Callable[[], datetime],
-        translate: Translate,
-        gs1_company_prefix: str = "",
     ) -> None:
         self.station = station
         self._site = site
-        self._store = store
         self._hub = hub
+        self._checkins = checkins
         self._queue = queue
-        self._printers = printers
         self._news = news
         self._clock = clock
-        self._translate = translate
-        self._gs1_company_prefix = gs1_company_prefix
         self._session = checkin.welcome(uuid4(), site.languages[0], clock())
         self._area_name = ""
         self._printed_for: UUID | None = None
@@ -149,18 +114,22 @@ class Kiosk:
             card_kind=s.card.kind if s.card else "",
             language=s.language,
         )
-        await self._store.write(lambda c: intents.open_intent(c, request, self._clock()))
         try:
-            reply = await _within(self._hub.check_in(request))
+            reply, added = await self._checkins.check_in(request)
         except RuleViolation as error:
             log.warning("check-in %s was refused by the hub: %s", request.check_in_id, error.rule)
-            await self._store.write(lambda c: intents.close_intent(c, request, self._clock()))
             await self._refuse(s.id, Reason.NO_APPOINTMENT)
         except Unreachable as error:
+            # Whether the hub has it is open, so no help ticket: the intent is asked again, the desk is there.
             log.warning("check-in %s is not answered yet: %s", request.check_in_id, error)
             self._to_desk_without_ticket(s.id, Reason.HUB_UNREACHABLE)
         else:
-            await self._checked_in(request, reply, is_patient_here=True)
+            if self._session.id == s.id:
+                self._area_name = reply.area_name
+                self._note_sheets(reply.check_in_id, added)
+                before = reply.was_checked_in_before
+                self._set(checkin.checked_in(self._session, reply.label, reply.area, before, self._clock()))
+            await self._queue.announce(added)
 
     async def deny(self, session_id: UUID) -> None:
         if self._session.id == session_id and self._session.step is Step.CONFIRM:
@@ -196,7 +165,7 @@ class Kiosk:
         """The card was read whole: find its patient and appointment."""
         session_id = self._session.id
         try:
-            found = await _within(self._hub.identify(card, self._clock()))
+            found = await within(self._hub.identify(card, self._clock()))
         except KioskdError as error:
             log.warning("records could not be asked for a patient: %s", error)
             found = Refused(Reason.RECORDS_UNREACHABLE)
@@ -243,14 +212,16 @@ class Kiosk:
         self._set(refused)
         person = refused.patient if is_person_known else None
         request = HelpRequest(s.id, self.station, s.arrived_at, reason, s.language, person)
-        await self._store.write(lambda c: intents.open_intent(c, request, now))
         try:
-            reply = await _within(self._hub.ask_for_help(request))
+            reply, added = await self._checkins.ask_for_help(request)
         except Unreachable as error:
             log.warning("help ticket %s is not answered yet: %s", s.id, error)
             self._set(checkin.help_issued(self._session, "", self._clock()))
         else:
-            await self._help_issued(request, reply, is_patient_here=True)
+            if self._session.id == s.id:
+                self._note_sheets(reply.check_in_id, added)
+                self._set(checkin.help_issued(self._session, reply.label, self._clock()))
+            await self._queue.announce(added)
         self._news.publish(CheckInRefused(self._clock(), self.station, s.id, reason))
 
     def _to_desk_without_ticket(self, session_id: UUID, reason: Reason) -> None:
@@ -258,102 +229,16 @@ class Kiosk:
             now = self._clock()
             self._set(checkin.help_issued(checkin.refused(self._session, reason, now), "", now))
 
-    async def _checked_in(self, request: CheckInRequest, reply: CheckInReply, is_patient_here: bool) -> None:
-        now = self._clock()
-        new = self._check_in_jobs(request, reply, now)
-
-        def commit(connection: Connection) -> Sequence[PrintJob]:
-            if not intents.close_intent(connection, request, now):
-                return ()
-            if reply.was_checked_in_before:
-                copy = jobs.next_copy(connection, reply.check_in_id, SheetKind.TICKET)
-                ticket = None if copy is None else self._ticket_job(request, reply, copy, now)
-                return _add(connection, [ticket] if ticket else [], is_patient_here, now)
-            return _add(connection, new, is_patient_here, now)
-
-        added = await self._store.write(commit)
-        if is_patient_here and self._session.id == request.check_in_id:
-            self._area_name = reply.area_name
-            self._note_sheets(reply.check_in_id, added)
-            self._set(
-                checkin.checked_in(self._session, reply.label, reply.area, reply.was_checked_in_before, self._clock())
-            )
-        await self._announce(added)
-
-    async def _help_issued(self, request: HelpRequest, reply: HelpReply, is_patient_here: bool) -> None:
-        now = self._clock()
-        sheet = sheets.help_sheet(reply, request.language, self._site.name, self._site.zone, self._translate)
-        job = self._job(JobKey(reply.check_in_id, SheetKind.HELP_TICKET), self._printers.ticket, sheet, now)
-
-        def commit(connection: Connection) -> Sequence[PrintJob]:
-            is_first = intents.close_intent(connection, request, now)
-            return _add(connection, [job], is_patient_here, now) if is_first else ()
-
-        added = await self._store.write(commit)
-        if is_patient_here and self._session.id == request.check_in_id:
-            self._note_sheets(reply.check_in_id, added)
-            self._set(checkin.help_issued(self._session, reply.label, self._clock()))
-        await self._announce(added)
-
     async def recover(self) -> None:
-        """Ask every open intent again. Raises Unreachable when the hub is away; call it again later."""
-        for request in await self._store.read(intents.open_intents):
-            if self._session.id == request.check_in_id and self._session.step in {Step.CHECKING_IN, Step.ASKING_HELP}:
-                continue  # it is being asked right now
-            if isinstance(request, HelpRequest):
-                await self._help_issued(request, await self._hub.ask_for_help(request), is_patient_here=False)
-                continue
-            try:
-                reply = await self._hub.check_in(request)
-            except RuleViolation as error:
-                log.warning("check-in %s was refused by the hub: %s", request.check_in_id, error.rule)
-                await self._store.write(lambda c, r=request: intents.close_intent(c, r, self._clock()))  # type: ignore[misc]
-            else:
-                await self._checked_in(request, reply, is_patient_here=False)
+        """Ask every open intent again. Raises Unreachable when the hub is away."""
+        asking = self._session.step in {Step.CHECKING_IN, Step.ASKING_HELP}
+        await self._queue.announce(await self._checkins.recover(self._session.id if asking else None))
 
     # --- sheets --------------------------------------------------------------------------------------------
-
-    def _check_in_jobs(self, request: CheckInRequest, reply: CheckInReply, now: datetime) -> list[PrintJob]:
-        ticket = self._ticket_job(request, reply, 1, now)
-        if reply.band_number is None:
-            return [ticket]
-        band = sheets.wristband_sheet(request.patient, reply.band_number, self._gs1_company_prefix)
-        key = JobKey(reply.check_in_id, SheetKind.WRISTBAND)
-        return [ticket, self._job(key, self._printers.wristband, band, now)]
-
-    def _ticket_job(self, request: CheckInRequest, reply: CheckInReply, copy: int, now: datetime) -> PrintJob:
-        sheet = sheets.ticket_sheet(
-            reply, request.language, self._site.name, self._site.zone, self._translate, is_copy=False
-        )
-        return self._job(JobKey(reply.check_in_id, SheetKind.TICKET, copy), self._printers.ticket, sheet, now)
-
-    def _job(
-        self,
-        key: JobKey,
-        printer: tuple[str, TicketPrinter] | tuple[str, WristbandPrinter] | None,
-        sheet: object,
-        now: datetime,
-    ) -> PrintJob:
-        """A rendered job; one that can't be printed at all is over at once, with its cause for the desk."""
-        if printer is None:
-            return printing.expire(PrintJob(key, "", b"", now), Cause.NO_DEVICE, now)
-        name, device = printer
-        if sheet is None:
-            return printing.expire(PrintJob(key, name, b"", now), Cause.CONTENT_REFUSED, now)
-        try:
-            payload = device.render(sheet)  # type: ignore[arg-type]
-        except NotPrinted as error:
-            return printing.expire(PrintJob(key, name, b"", now), Cause(error.cause), now)
-        return PrintJob(key, name, payload, now)
 
     def _note_sheets(self, check_in_id: UUID, added: Sequence[PrintJob]) -> None:
         self._printed_for = check_in_id
         self._sheets = {job.key.kind: job for job in added}
-
-    async def _announce(self, added: Sequence[PrintJob]) -> None:
-        self._queue.added([job for job in added if not job.is_over])
-        for job in added:
-            await self._queue.tell(job)
 
     def _sheet_changed(self, job: PrintJob) -> None:
         if job.key.check_in_id == self._printed_for and job.key.kind in self._sheets:
@@ -414,19 +299,3 @@ class Kiosk:
     def _tell(self) -> None:
         self._stirred.set()
         self._news.publish(SessionChanged(self._clock(), self.station, self._session.step))
-
-
-def _add(connection: Connection, new: Sequence[PrintJob], is_patient_here: bool, now: datetime) -> list[PrintJob]:
-    """Add jobs; those of a patient who has gone are over before they began."""
-    if not is_patient_here:
-        new = [job if job.is_over else printing.expire(job, Cause.RESTARTED, now) for job in new]
-    return [job for job in new if jobs.add(connection, job)]
-
-
-async def _within(answer: Awaitable[T]) -> T:
-    """An answer of the hub in time. Raises Unreachable."""
-    try:
-        async with asyncio.timeout(ASK_WITHIN_S):
-            return await answer
-    except TimeoutError:
-        raise Unreachable(f"no answer within {ASK_WITHIN_S:g} s") from None

@@ -63,11 +63,14 @@ class PrintQueue:
         for job in await self._store.write(lambda c: jobs.recover(c, now)):
             await self.tell(job)
 
-    def added(self, new: Sequence[PrintJob]) -> None:
-        """Jobs were committed: wake their printers."""
-        for job in new:
-            self.wake(job.device)
+    async def announce(self, added: Sequence[PrintJob]) -> None:
+        """Jobs were committed: wake their printers, then tell the desk."""
+        for job in added:
+            if not job.is_over:
+                self.wake(job.device)
         self._expiry.set()
+        for job in added:
+            await self.tell(job)
 
     def wake(self, device: str) -> None:
         """Look at the queue of a device now."""

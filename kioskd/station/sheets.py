@@ -14,7 +14,7 @@ Translate = Callable[[str, str], str]
 
 
 def ticket_sheet(
-    reply: CheckInReply, language: str, site_name: str, zone: ZoneInfo, translate: Translate, is_copy: bool
+    reply: CheckInReply, language: str, site_name: str, zone: ZoneInfo, translate: Translate
 ) -> TicketSheet:
     """The ticket of a check-in."""
 
@@ -30,7 +30,6 @@ def ticket_sheet(
             _("You came at {time} on {date}.").format(**_local(reply.arrived_at, zone, language)),
         ),
         footer=_("Your number is shown on the screen when it is your turn."),
-        is_copy=is_copy,
     )
 
 

@@ -1,0 +1,182 @@
+"""Check-ins and help tickets across station and hub: the crash protocol.
+
+1. An intent with the check-in's id is committed in station.db before the hub is asked.
+2. The hub commits and answers; it is repeatable by that id.
+3. The answer closes the intent and makes the print jobs, keyed (id, kind, copy), in one transaction.
+
+At start, and while the hub was away, every open intent is asked again. Its patient may have gone by then, so its
+sheets are made and expire at once: the desk sees them and decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from kioskd.config import SiteConfig
+from kioskd.core import printing
+from kioskd.core.printing import Cause, JobKey, PrintJob, SheetKind
+from kioskd.errors import NotPrinted, RuleViolation, Unreachable
+from kioskd.ports import CheckInReply, CheckInRequest, HelpReply, HelpRequest, Hub, TicketPrinter, WristbandPrinter
+from kioskd.station import intents, jobs, sheets
+from kioskd.station.sheets import Translate
+from kioskd.store import Store
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+ASK_WITHIN_S = 8.0
+"""Longest a patient waits for an answer of the hub before they are sent to the desk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Printers:
+    """The station's printers by name; None where the site has none or its block is wrong."""
+
+    ticket: tuple[str, TicketPrinter] | None = None
+    wristband: tuple[str, WristbandPrinter] | None = None
+
+
+class CheckIns:
+    """Asks the hub so that a crash at any moment leaves one check-in, one ticket, and no sheet lost or doubled."""
+
+    def __init__(
+        self,
+        site: SiteConfig,
+        store: Store,
+        hub: Hub,
+        printers: Printers,
+        clock: Callable[[], datetime],
+        translate: Translate,
+        gs1_company_prefix: str = "",
+    ) -> None:
+        self._site = site
+        self._store = store
+        self._hub = hub
+        self._printers = printers
+        self._clock = clock
+        self._translate = translate
+        self._gs1_company_prefix = gs1_company_prefix
+
+    async def check_in(self, request: CheckInRequest) -> tuple[CheckInReply, Sequence[PrintJob]]:
+        """Check in a patient who stands here: the hub's answer and the new print jobs.
+
+        Raises RuleViolation (refused for good) or Unreachable (the intent stays open and is asked again).
+        """
+        await self._store.write(lambda c: intents.open_intent(c, request, self._clock()))
+        return await self._ask_check_in(request, is_patient_here=True)
+
+    async def ask_for_help(self, request: HelpRequest) -> tuple[HelpReply, Sequence[PrintJob]]:
+        """A help ticket for a person who stands here. Raises Unreachable (it is asked again)."""
+        await self._store.write(lambda c: intents.open_intent(c, request, self._clock()))
+        return await self._ask_for_help(request, is_patient_here=True)
+
+    async def recover(self, in_hand: UUID | None = None) -> list[PrintJob]:
+        """Ask every open intent again, but not ``in_hand``, which is being asked right now; the new print jobs.
+
+        Raises Unreachable while the hub is away.
+        """
+        made: list[PrintJob] = []
+        for request in await self._store.read(intents.open_intents):
+            if request.check_in_id == in_hand:
+                continue
+            if isinstance(request, HelpRequest):
+                made += (await self._ask_for_help(request, is_patient_here=False))[1]
+                continue
+            try:
+                made += (await self._ask_check_in(request, is_patient_here=False))[1]
+            except RuleViolation as error:
+                log.warning("check-in %s was refused by the hub: %s", request.check_in_id, error.rule)
+        return made
+
+    async def _ask_check_in(
+        self, request: CheckInRequest, is_patient_here: bool
+    ) -> tuple[CheckInReply, Sequence[PrintJob]]:
+        try:
+            reply = await within(self._hub.check_in(request))
+        except RuleViolation:
+            await self._store.write(lambda c: intents.close_intent(c, request, self._clock()))
+            raise
+        now = self._clock()
+        first = self._check_in_jobs(request, reply, now)
+
+        def commit(connection: Connection) -> Sequence[PrintJob]:
+            if not intents.close_intent(connection, request, now):
+                return ()
+            new = self._ticket_again(connection, request, reply, now) if reply.was_checked_in_before else first
+            return _add(connection, new, is_patient_here, now)
+
+        return reply, await self._store.write(commit)
+
+    async def _ask_for_help(self, request: HelpRequest, is_patient_here: bool) -> tuple[HelpReply, Sequence[PrintJob]]:
+        reply = await within(self._hub.ask_for_help(request))
+        now = self._clock()
+        sheet = sheets.help_sheet(reply, request.language, self._site.name, self._site.zone, self._translate)
+        job = self._job(JobKey(reply.check_in_id, SheetKind.HELP_TICKET), self._printers.ticket, sheet, now)
+
+        def commit(connection: Connection) -> Sequence[PrintJob]:
+            is_first = intents.close_intent(connection, request, now)
+            return _add(connection, [job], is_patient_here, now) if is_first else ()
+
+        return reply, await self._store.write(commit)
+
+    def _check_in_jobs(self, request: CheckInRequest, reply: CheckInReply, now: datetime) -> list[PrintJob]:
+        ticket = self._ticket_job(request, reply, 1, now)
+        if reply.band_number is None:
+            return [ticket]
+        band = sheets.wristband_sheet(request.patient, reply.band_number, self._gs1_company_prefix)
+        key = JobKey(reply.check_in_id, SheetKind.WRISTBAND)
+        return [ticket, self._job(key, self._printers.wristband, band, now)]
+
+    def _ticket_again(
+        self, connection: Connection, request: CheckInRequest, reply: CheckInReply, now: datetime
+    ) -> list[PrintJob]:
+        """A ticket for who checks in a second time, only if none came out or may have come out the first time."""
+        copy = jobs.next_copy(connection, reply.check_in_id, SheetKind.TICKET)
+        return [] if copy is None else [self._ticket_job(request, reply, copy, now)]
+
+    def _ticket_job(self, request: CheckInRequest, reply: CheckInReply, copy: int, now: datetime) -> PrintJob:
+        sheet = sheets.ticket_sheet(reply, request.language, self._site.name, self._site.zone, self._translate)
+        return self._job(JobKey(reply.check_in_id, SheetKind.TICKET, copy), self._printers.ticket, sheet, now)
+
+    def _job(
+        self,
+        key: JobKey,
+        printer: tuple[str, TicketPrinter] | tuple[str, WristbandPrinter] | None,
+        sheet: object,
+        now: datetime,
+    ) -> PrintJob:
+        """A rendered job; one that can't be printed at all is over at once, with its cause for the desk."""
+        if printer is None:
+            return printing.expire(PrintJob(key, "", b"", now), Cause.NO_DEVICE, now)
+        name, device = printer
+        if sheet is None:
+            return printing.expire(PrintJob(key, name, b"", now), Cause.CONTENT_REFUSED, now)
+        try:
+            payload = device.render(sheet)  # type: ignore[arg-type]
+        except NotPrinted as error:
+            return printing.expire(PrintJob(key, name, b"", now), Cause(error.cause), now)
+        return PrintJob(key, name, payload, now)
+
+
+def _add(connection: Connection, new: Sequence[PrintJob], is_patient_here: bool, now: datetime) -> list[PrintJob]:
+    """Add jobs; those of a patient who has gone are over before they began."""
+    if not is_patient_here:
+        new = [job if job.is_over else printing.expire(job, Cause.RESTARTED, now) for job in new]
+    return [job for job in new if jobs.add(connection, job)]
+
+
+async def within(answer: Awaitable[T]) -> T:
+    """An answer of the hub in time. Raises Unreachable."""
+    try:
+        async with asyncio.timeout(ASK_WITHIN_S):
+            return await answer
+    except TimeoutError:
+        raise Unreachable(f"no answer within {ASK_WITHIN_S:g} s") from None
