@@ -1,0 +1,77 @@
+"""Ticket printers that speak ESC/POS: Epson TM and the many printers that copied its commands.
+
+``layout``      a ticket as bytes, pure
+``status``      what comes back, as frames and then as a ``PrinterStatus``, pure
+``connection``  one TCP connection to the printer
+``printer``     the device: status, send once, prove
+``virtual``     a printer in software at the end of a real socket, for the demo and for tests
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator
+
+from kioskd.ports import CardKind, DriverConfig
+
+if TYPE_CHECKING:
+    from drivers.escpos.printer import EscposPrinter
+
+__all__ = ["EscposConfig", "EscposDriver"]
+
+CodePage = Literal["ascii", "cp437", "cp850", "cp852", "cp858", "cp866", "cp1252"]
+
+_DOTS = {80: 576, 58: 384}
+
+
+class EscposConfig(DriverConfig):
+    """The keys of a ``driver = "escpos"`` device."""
+
+    port: str
+    """Where the printer listens, ``tcp://host:9100``."""
+    paper_width_mm: Literal[58, 80] = 80
+    print_width_dots: int | None = Field(default=None, ge=200, le=1024)
+    """Dots of a printed line where they differ from 576 (80 mm) and 384 (58 mm), such as 512 for a TM-T88V."""
+    code_page: CodePage = "ascii"
+    """The page that was seen to print right on this very printer. Characters outside it are drawn as pictures."""
+    cut: Literal["partial", "full"] = "partial"
+    copy_mark: str = Field(default="COPY", min_length=1, max_length=20)
+    """What stands above the number of a second copy."""
+
+    @field_validator("port")
+    @classmethod
+    def _is_tcp(cls, port: str) -> str:
+        parts = urlsplit(port)
+        if parts.scheme != "tcp":
+            raise ValueError(f"{port!r}: only tcp://host:port so far; serial and USB printers follow")
+        if not parts.hostname or not parts.port:  # .port itself raises ValueError above 65535
+            raise ValueError(f"{port!r}: expected tcp://host:port, such as tcp://10.0.0.7:9100")
+        return port
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and TCP port."""
+        parts = urlsplit(self.port)
+        return parts.hostname or "", parts.port or 0
+
+    @property
+    def width_dots(self) -> int:
+        """Dots of a printed line."""
+        return self.print_width_dots or _DOTS[self.paper_width_mm]
+
+
+class EscposDriver:
+    """Ticket printers that speak ESC/POS, over TCP."""
+
+    title: ClassVar[str] = "ESC/POS ticket printer"
+    kind: ClassVar[str] = "ticket-printer"
+    config: ClassVar[type[DriverConfig]] = EscposConfig
+
+    def create(self, name: str, config: EscposConfig, card_kinds: Sequence[CardKind] = ()) -> EscposPrinter:
+        """The printer ``name``, not yet open."""
+        from drivers.escpos.printer import EscposPrinter  # python-escpos and Pillow are loaded only when used
+
+        return EscposPrinter(name, config)

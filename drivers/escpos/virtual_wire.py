@@ -1,0 +1,113 @@
+"""The network board of the virtual printer: one TCP connection at a time, and what can go wrong with it."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Event, Lock, Thread
+
+__all__ = ["Wire"]
+
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class Wire:
+    """Listens on 127.0.0.1 and hands what comes in to ``on_bytes``, on its own thread.
+
+    ``on_bytes`` may block: then the client sees a full receive buffer. ``on_connect`` is called for every client.
+    """
+
+    def __init__(self, port: int, on_connect: Callable[[], None], on_bytes: Callable[[bytes], None]) -> None:
+        self._on_connect = on_connect
+        self._on_bytes = on_bytes
+        self._lock = Lock()
+        self._client: socket.socket | None = None
+        self._drop_in: int | None = None
+        self._over = Event()
+        self.bytes_per_s: float | None = None
+        self.is_deaf = False
+        """Takes bytes off the line and does nothing with them."""
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=1)
+        self.port: int = self._listener.getsockname()[1]
+        self._thread = Thread(target=self._serve, name="virtual-printer-wire", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+        self.hang_up()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes accept
+        self._listener.close()
+        self._thread.join(5)
+
+    @property
+    def is_connected(self) -> bool:
+        with self._lock:
+            return self._client is not None
+
+    def answer(self, data: bytes) -> bool:
+        """Send to the client, and whether there was one that could take it. Never waits."""
+        with self._lock:
+            if self._client is None:
+                return False
+            try:
+                return self._client.send(data, socket.MSG_DONTWAIT) == len(data)
+            except OSError:
+                return False
+
+    def hang_up(self) -> None:
+        """End the present connection."""
+        with self._lock:
+            if self._client is not None:
+                with suppress(OSError):
+                    self._client.shutdown(socket.SHUT_RDWR)  # wakes recv
+
+    def drop_after(self, count: int) -> None:
+        """Reset the connection when ``count`` more bytes were taken; the rest is lost."""
+        with self._lock:
+            self._drop_in = count
+
+    def _serve(self) -> None:
+        while not self._over.is_set():
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with self._lock:
+                self._client = client
+            try:
+                self._on_connect()
+                self._listen(client)
+            finally:
+                with self._lock:
+                    self._client = None
+                client.close()
+
+    def _listen(self, client: socket.socket) -> None:
+        while not self._over.is_set():
+            with self._lock:
+                left = self._drop_in
+                if left == 0:
+                    self._drop_in = None
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+                    return
+            rate = self.bytes_per_s
+            most = 4096 if rate is None else max(1, int(rate / 20))
+            try:
+                data = client.recv(most if left is None else min(most, left))
+            except OSError:
+                return
+            if not data:
+                return
+            with self._lock:
+                if self._drop_in is not None:
+                    self._drop_in = max(self._drop_in - len(data), 0)
+            if not self.is_deaf:
+                self._on_bytes(data)
+            if rate is not None:
+                self._over.wait(len(data) / rate)
