@@ -1,0 +1,93 @@
+"""Wristband printers that speak ZPL II: Zebra HC100, ZD510-HC and every Zebra that takes a wristband roll.
+
+``label``       a wristband as bytes, pure (``escape``, ``gs1``, ``datamatrix``, ``metrics``, ``graphic`` are its parts)
+``status``      what comes back, as frames and then as a ``PrinterStatus``, pure
+``connection``  one TCP connection to the printer
+``printer``     the device: status, send once, prove by the odometer
+``virtual``     a printer in software at the end of a real socket, for the demo and for tests
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from kioskd.ports import CardKind, DriverConfig
+
+if TYPE_CHECKING:
+    from drivers.zpl.printer import ZplPrinter
+
+__all__ = ["ZplConfig", "ZplDriver"]
+
+LEAST_PRINTABLE_MM = 60
+
+
+class ZplConfig(DriverConfig):
+    """The keys of a ``driver = "zpl"`` device."""
+
+    port: str
+    """Where the printer listens, ``tcp://host:9100``; 9300 where the model has it, which is one host's alone."""
+    dpi: Literal[203, 300, 600] = 300
+    """Dots per inch of the print head. A printer that says otherwise is refused: its bands would be cut off."""
+    band_mm: tuple[int, int] = (25, 279)
+    """Width and length of one band."""
+    printable_mm: tuple[int, int] = (100, 220)
+    """Where on the band's length printing begins and ends, from its leading edge; outside are clasp and tail.
+
+    No maker publishes it for every band: print one, measure, set it here.
+    """
+    margin_mm: float = Field(default=1.5, ge=0, le=10)
+    """Unprinted along both long edges."""
+    offset_mm: tuple[float, float] = (0.0, 0.0)
+    """Moves everything across and along the band, for a printer that prints beside its mark."""
+
+    @field_validator("port")
+    @classmethod
+    def _is_tcp(cls, port: str) -> str:
+        parts = urlsplit(port)
+        if parts.scheme != "tcp":
+            raise ValueError(f"{port!r}: only tcp://host:port so far; serial and USB printers follow")
+        if not parts.hostname or not parts.port:  # .port itself raises ValueError above 65535
+            raise ValueError(f"{port!r}: expected tcp://host:port, such as tcp://10.0.0.31:9100")
+        return port
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        (width, length), (begin, end) = self.band_mm, self.printable_mm
+        across, along = self.offset_mm
+        if not 15 <= width <= 110 or not LEAST_PRINTABLE_MM <= length <= 600:
+            raise ValueError(
+                f"band_mm: {width} x {length} mm is no wristband; expected width, length such as [25, 279]"
+            )
+        if end - begin < LEAST_PRINTABLE_MM:
+            raise ValueError(f"printable_mm: {begin} to {end} is under the {LEAST_PRINTABLE_MM} mm that a band needs")
+        if begin + along < 0 or end + along > length:
+            raise ValueError(f"printable_mm with offset_mm: outside the band, which is {length} mm long")
+        if self.margin_mm < abs(across):
+            raise ValueError("offset_mm: moves the print over the band's edge; it is at most margin_mm across")
+        if width - 2 * self.margin_mm < 12:
+            raise ValueError("margin_mm: leaves less than 12 mm of the band's width")
+        return self
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and TCP port."""
+        parts = urlsplit(self.port)
+        return parts.hostname or "", parts.port or 0
+
+
+class ZplDriver:
+    """Wristband printers that speak ZPL II, over TCP."""
+
+    title: ClassVar[str] = "ZPL II wristband printer"
+    kind: ClassVar[str] = "wristband-printer"
+    config: ClassVar[type[DriverConfig]] = ZplConfig
+
+    def create(self, name: str, config: ZplConfig, card_kinds: Sequence[CardKind] = ()) -> ZplPrinter:
+        """The printer ``name``, not yet open."""
+        from drivers.zpl.printer import ZplPrinter  # Pillow is loaded only when used
+
+        return ZplPrinter(name, config)

@@ -1,0 +1,157 @@
+"""The virtual printer's mechanics: media, head, motor and counters, and the thread that prints what is queued."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import deque
+from dataclasses import dataclass
+from threading import Condition, Thread
+
+from drivers.zpl.virtual_input import Format
+
+__all__ = ["Mechanics"]
+
+
+@dataclass(slots=True)
+class _Batch:
+    """A format and how many labels of it are still to print (``^PQ``)."""
+
+    format: Format
+    labels_left: int
+
+
+class Mechanics:
+    """Everything behind the print head. Read and change it with ``changed`` held; public methods do so themselves.
+
+    ``speed_mm_s`` None prints at once. ``odometer`` outlives the power; formats, pause and ``^JZN`` do not.
+    """
+
+    def __init__(self, dpi: int, speed_mm_s: float | None, odometer: int) -> None:
+        self.changed = Condition()
+        self.has_paper = True
+        self.is_lid_open = False
+        self.is_paused = False
+        self.is_printing = False
+        self.odometer = odometer
+        self.printed: list[bytes] = []
+        self.hanging = 0
+        """Bands that came out and were not taken."""
+        self.spoiled = 0
+        """Bands that a fault cut short."""
+        self._dpi = dpi
+        self._speed_mm_s = speed_mm_s
+        self._queue: deque[_Batch] = deque()
+        self._reprints_spoiled = True
+        self._power_cycles = 0
+        self._is_over = False
+        self._thread = Thread(target=self._run, name="virtual wristband printer: motor", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        with self.changed:
+            self._is_over = True
+            self.changed.notify_all()
+        self._thread.join()
+
+    @property
+    def has_fault(self) -> bool:
+        return self.is_lid_open or not self.has_paper
+
+    @property
+    def labels_remaining(self) -> int:
+        """Labels of the batch that is printing (``~HS``, string 2)."""
+        return self._queue[0].labels_left if self.is_printing and self._queue else 0
+
+    @property
+    def formats_waiting(self) -> int:
+        return len(self._queue) - self.is_printing
+
+    @property
+    def bytes_waiting(self) -> int:
+        return sum(len(batch.format.zpl) for batch in self._queue)
+
+    def take(self, format_: Format) -> None:
+        """A whole format came in: obey its settings, queue what it draws."""
+        with self.changed:
+            for choice in re.findall(rb"\^JZ([YN])", format_.zpl, re.IGNORECASE):
+                self._reprints_spoiled = choice.upper() == b"Y"
+            if format_.is_printable:
+                self._queue.append(_Batch(format_, format_.number("PQ", 1)))
+                self.changed.notify_all()
+
+    def cancel_all(self) -> None:
+        """``~JA``: the label in print is finished, the rest is forgotten."""
+        with self.changed:
+            current = [self._queue[0]] if self.is_printing else []
+            for batch in current:
+                batch.labels_left = 1
+            self._queue = deque(current)
+            self.changed.notify_all()
+
+    def set(
+        self, *, has_paper: bool | None = None, is_lid_open: bool | None = None, is_paused: bool | None = None
+    ) -> None:
+        """What a person does to the printer."""
+        with self.changed:
+            self.has_paper = self.has_paper if has_paper is None else has_paper
+            self.is_lid_open = self.is_lid_open if is_lid_open is None else is_lid_open
+            self.is_paused = self.is_paused if is_paused is None else is_paused
+            self.changed.notify_all()
+
+    def lose_power(self) -> None:
+        with self.changed:
+            if self.is_printing:
+                self.spoiled += 1
+            self._queue.clear()
+            self.is_paused, self.is_printing, self._reprints_spoiled = False, False, True
+            self._power_cycles += 1
+            self.changed.notify_all()
+
+    def print_foreign(self) -> None:
+        """Somebody else's label comes out: on the odometer, not among our sheets."""
+        with self.changed:
+            self.odometer += 1
+            self.changed.notify_all()
+
+    def _run(self) -> None:
+        with self.changed:
+            while not self._is_over:
+                if self._queue and not self.has_fault and not self.is_paused:
+                    self._print_one(self._queue[0])
+                else:
+                    self.changed.wait()
+
+    def _print_one(self, batch: _Batch) -> None:
+        power_cycles = self._power_cycles
+        until = time.monotonic() + self._seconds_for(batch.format)
+        self.is_printing = True
+        self.changed.notify_all()
+        while (left_s := until - time.monotonic()) > 0 and not self._is_over:
+            if self.has_fault or power_cycles != self._power_cycles:
+                break
+            self.changed.wait(left_s)
+        if self._is_over or power_cycles != self._power_cycles:
+            return
+        self.is_printing = False
+        if self.has_fault:
+            self.spoiled += 1
+        else:
+            self.odometer += 1
+            self.hanging += 1
+            self.printed.append(batch.format.zpl)
+        if not self.has_fault or not self._reprints_spoiled:
+            self._end_label(batch)
+        self.changed.notify_all()
+
+    def _end_label(self, batch: _Batch) -> None:
+        batch.labels_left -= 1
+        if batch.labels_left <= 0:
+            self._queue.popleft()
+
+    def _seconds_for(self, format_: Format) -> float:
+        if self._speed_mm_s is None:
+            return 0.0
+        return format_.number("LL", self._dpi) * 25.4 / self._dpi / self._speed_mm_s
