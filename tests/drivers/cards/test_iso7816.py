@@ -1,0 +1,152 @@
+"""Commands, status words and chunked reading, against scripted and simulated cards."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.cards.image import Application, CardFile, CardImage, ImageSession
+from drivers.cards.iso7816 import (
+    CHUNK,
+    Status,
+    handle_status,
+    read_binary,
+    read_binary_sfi,
+    read_file,
+    read_record,
+    select,
+    status_text,
+)
+from kioskd.errors import CardUnreadable
+
+AID = bytes.fromhex("A0000000010203")
+
+
+class ScriptedCard:
+    """Answers in a fixed order and keeps what it was asked."""
+
+    def __init__(self, *answers: str) -> None:
+        self.answers = [bytes.fromhex(answer) for answer in answers]
+        self.commands: list[str] = []
+
+    def __call__(self, apdu: bytes) -> bytes:
+        self.commands.append(apdu.hex().upper())
+        return self.answers.pop(0)
+
+
+def card_with(content: bytes, is_t0: bool = False) -> ImageSession:
+    root = Application(AID, (CardFile(0x0001, 1, content), CardFile(0x0002, 2, is_closed=True, content=b"x")))
+    return ImageSession(CardImage(b"\x3b\x00", (root,), is_t0))
+
+
+def test_commands_have_the_bytes_of_the_standard() -> None:
+    assert select(bytes.fromhex("D27600000102")).hex().upper() == "00A4040C06D27600000102"
+    assert read_binary(0x0123, 0xF0).hex().upper() == "00B00123F0"
+    assert read_binary_sfi(0x0C, 0, 0x19).hex().upper() == "00B08C0019"
+    assert read_binary_sfi(2, 0, 256).hex().upper() == "00B0820000"
+    assert read_record(1, 0x10).hex().upper() == "00B2018400"
+
+
+@pytest.mark.parametrize(("offset", "length"), [(-1, 1), (0x8000, 1), (0, 0), (0, 257)])
+def test_an_address_that_the_command_can_not_carry_is_refused(offset: int, length: int) -> None:
+    with pytest.raises(ValueError, match="can't address"):
+        read_binary(offset, length)
+
+
+def test_a_short_file_identifier_leaves_eight_bits_for_the_offset() -> None:
+    with pytest.raises(ValueError, match="can't address"):
+        read_binary_sfi(1, 256, 1)
+
+
+def test_61xx_is_followed_by_get_response_until_nothing_is_left() -> None:
+    card = ScriptedCard("AABB6102", "CCDD6101", "EE9000")
+    assert handle_status(card)(bytes.fromhex("00A4040001AA")) == (bytes.fromhex("AABBCCDDEE"), 0x9000)
+    assert card.commands == ["00A4040001AA", "00C0000002", "00C0000001"]
+
+
+def test_6cxx_repeats_the_command_with_the_length_of_the_card() -> None:
+    card = ScriptedCard("6C03", "0102039000")
+    assert handle_status(card)(bytes.fromhex("00B0000010")) == (b"\x01\x02\x03", 0x9000)
+    assert card.commands == ["00B0000010", "00B0000003"]
+
+
+def test_6cxx_replaces_the_le_behind_the_data_of_a_command() -> None:
+    card = ScriptedCard("6C05", "01020304059000")
+    handle_status(card)(bytes.fromhex("00A4040002AABB00"))
+    assert card.commands[1] == "00A4040002AABB05"
+
+
+def test_6cxx_on_get_response_is_followed_too() -> None:
+    card = ScriptedCard("6100", "6C02", "01029000")
+    assert handle_status(card)(bytes.fromhex("00A4040001AA")) == (b"\x01\x02", 0x9000)
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param(["6C03", "6C03"], id="corrects its own correction"),
+        pytest.param(["6102", "6102"], id="announces data and gives none"),
+        pytest.param([""], id="no answer at all"),
+        pytest.param(["90"], id="half a status word"),
+    ],
+)
+def test_a_card_that_breaks_the_rules_is_unreadable(answers: list[str]) -> None:
+    with pytest.raises(CardUnreadable):
+        handle_status(ScriptedCard(*answers))(bytes.fromhex("00B0000010"))
+
+
+def test_a_correction_of_a_command_without_le_is_unreadable() -> None:
+    with pytest.raises(CardUnreadable):
+        handle_status(ScriptedCard("6C03"))(bytes.fromhex("00A4040C01AA"))
+
+
+def test_a_card_that_never_stops_sending_is_unreadable() -> None:
+    with pytest.raises(CardUnreadable):
+        handle_status(lambda apdu: bytes(200) + b"\x61\xff")(bytes.fromhex("00B0000000"))
+
+
+def test_61xx_and_6cxx_of_a_t0_card_give_the_same_file_as_a_t1_card() -> None:
+    content = bytes(range(256)) * 3
+    slow, fast = handle_status(card_with(content, is_t0=True).respond), handle_status(card_with(content).respond)
+    assert read_file(slow, 1, 1000) == read_file(fast, 1, 1000) == content
+
+
+@given(size=st.integers(0, 3 * CHUNK), wanted=st.integers(0, 4 * CHUNK), offset=st.integers(0, 600))
+def test_reading_in_chunks_gives_exactly_the_bytes_that_are_there(size: int, wanted: int, offset: int) -> None:
+    content = bytes(place % 251 for place in range(size))
+    transmit = handle_status(card_with(content).respond)
+    read_file(transmit, 1, 1)
+    assert read_file(transmit, 1, wanted, offset) == content[offset : offset + wanted]
+
+
+def test_no_chunk_is_longer_than_a_small_reader_takes() -> None:
+    session = card_with(bytes(1000))
+    lengths: list[int] = []
+
+    def transmit_raw(apdu: bytes) -> bytes:
+        lengths.append(apdu[4])
+        return session.respond(apdu)
+
+    read_file(handle_status(transmit_raw), 1, 1000)
+    assert lengths == [0xF0, 0xF0, 0xF0, 0xF0, 40]
+
+
+def test_6b00_past_the_end_is_the_end() -> None:
+    content = bytes(CHUNK)
+    assert read_file(handle_status(card_with(content).respond), 1, CHUNK + 10) == content
+
+
+def test_a_closed_file_is_unreadable_and_the_text_says_why() -> None:
+    with pytest.raises(CardUnreadable, match="6982 security status not satisfied"):
+        read_file(handle_status(card_with(b"").respond), 2, 10)
+
+
+def test_more_data_than_asked_for_is_unreadable() -> None:
+    with pytest.raises(CardUnreadable, match="gave 3 bytes, asked for 2"):
+        read_file(handle_status(ScriptedCard("0102039000")), 1, 2)
+
+
+def test_a_status_word_that_the_standard_does_not_name_is_shown_as_a_number() -> None:
+    assert status_text(0x6F42) == "6F42"
+    assert status_text(Status.FILE_OR_APPLICATION_NOT_FOUND) == "6A82 file or application not found"

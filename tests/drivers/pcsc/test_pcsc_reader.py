@@ -1,0 +1,237 @@
+"""The card reader over the real stack: pcscd, its virtual reader, libpcsclite and pyscard."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from drivers.cards.synthetic import SAMPLE_PEOPLE, SamplePerson
+from drivers.pcsc.virtual_process import VirtualCardProcess
+from kioskd.core.identity import Card, Reason
+from kioskd.core.patient import KVID_SYSTEM, Identifier
+from kioskd.demo.pcscd import PrivatePcscd
+from kioskd.errors import CardUnreadable, DeviceUnavailable
+from tests.drivers.card_reader_contract import SEEN_WITHIN_S, CardReaderContract
+from tests.drivers.pcsc.conftest import PcscDesk, new_reader
+
+APDUS_OF_A_READ = 13
+ANNA, JOERG = SAMPLE_PEOPLE[:2]
+
+
+class TestContract(CardReaderContract):
+    """The PC/SC reader keeps the contract of the port."""
+
+
+def card_of(person: SamplePerson) -> Card:
+    number = Identifier(KVID_SYSTEM, person.kvnr)
+    return Card(
+        "egk", number, person.family, person.given, person.birth_date, person.sex, person.insurer_name, person.insurer_id
+    )
+
+
+def read_after(desk: PcscDesk, card: str, **how: int) -> Card:
+    desk.hand.insert(card, **how)
+    assert desk.reader.wait_for_card(SEEN_WITHIN_S)
+    return desk.reader.read_card()
+
+
+@pytest.fixture
+def open_desk(desk: PcscDesk) -> Iterator[PcscDesk]:
+    desk.reader.open()
+    yield desk
+
+
+@pytest.mark.parametrize("person", SAMPLE_PEOPLE, ids=lambda person: person.id)
+def test_every_sample_is_read_as_it_is(open_desk: PcscDesk, person: SamplePerson) -> None:
+    assert read_after(open_desk, person.id) == card_of(person)
+    open_desk.hand.remove()
+    assert open_desk.hand.wait_for("removed")["apdus"] == APDUS_OF_A_READ
+
+
+def test_a_slow_card_is_read(open_desk: PcscDesk) -> None:
+    assert read_after(open_desk, ANNA.id, delay_ms=20) == card_of(ANNA)
+
+
+@pytest.mark.parametrize("apdus", range(APDUS_OF_A_READ))
+def test_a_card_that_is_pulled_at_any_command_was_removed_early(open_desk: PcscDesk, apdus: int) -> None:
+    with pytest.raises(CardUnreadable) as refusal:
+        read_after(open_desk, JOERG.id, remove_after_apdus=apdus)
+    assert refusal.value.reason == Reason.CARD_REMOVED_EARLY
+    assert refusal.value.device == "reader"
+    assert open_desk.hand.wait_for("removed")["apdus"] == apdus
+    assert open_desk.reader.wait_for_removal(SEEN_WITHIN_S)
+
+
+def test_after_a_pulled_card_the_next_one_is_read(open_desk: PcscDesk) -> None:
+    with pytest.raises(CardUnreadable):
+        read_after(open_desk, JOERG.id, remove_after_apdus=5)
+    assert open_desk.reader.wait_for_removal(SEEN_WITHIN_S)
+    assert read_after(open_desk, ANNA.id) == card_of(ANNA)
+
+
+@pytest.mark.parametrize("apdus", [1, 4, 7, 12])
+def test_a_card_that_is_swapped_during_the_read_gives_no_data(open_desk: PcscDesk, apdus: int) -> None:
+    open_desk.hand.insert(ANNA.id)
+    open_desk.hand.swap(JOERG.id, after_apdus=apdus)
+    assert open_desk.reader.wait_for_card(SEEN_WITHIN_S)
+    with pytest.raises(CardUnreadable) as refusal:
+        open_desk.reader.read_card()
+    assert refusal.value.reason in {Reason.CARD_REMOVED_EARLY, Reason.CARD_UNREADABLE}
+    assert "Huber" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("apdus", range(2, APDUS_OF_A_READ))
+def test_a_swap_that_nobody_notices_never_mixes_two_cards(open_desk: PcscDesk, apdus: int) -> None:
+    open_desk.hand.insert(ANNA.id)
+    open_desk.hand.swap(JOERG.id, after_apdus=apdus, unnoticed=True)
+    assert open_desk.reader.wait_for_card(SEEN_WITHIN_S)
+    with pytest.raises(CardUnreadable):
+        open_desk.reader.read_card()
+
+
+def test_a_swap_just_before_the_final_check_is_called_by_its_name(open_desk: PcscDesk) -> None:
+    open_desk.hand.insert(ANNA.id)
+    open_desk.hand.swap(JOERG.id, after_apdus=APDUS_OF_A_READ - 2, unnoticed=True)
+    assert open_desk.reader.wait_for_card(SEEN_WITHIN_S)
+    with pytest.raises(CardUnreadable) as refusal:
+        open_desk.reader.read_card()
+    assert refusal.value.reason == Reason.CARD_CHANGED
+
+
+def test_the_next_patients_card_counts_though_nobody_saw_the_empty_reader(
+    pcscd: PrivatePcscd, open_desk: PcscDesk
+) -> None:
+    observer = new_reader(pcscd)
+    observer.open()
+    assert read_after(open_desk, ANNA.id) == card_of(ANNA)
+    open_desk.hand.remove()
+    assert observer.wait_for_removal(SEEN_WITHIN_S)
+    open_desk.hand.insert(JOERG.id)
+    assert observer.wait_for_card(SEEN_WITHIN_S)
+    observer.close()
+    assert open_desk.reader.wait_for_removal(0)
+    assert open_desk.reader.wait_for_card(0)
+    assert open_desk.reader.read_card() == card_of(JOERG)
+
+
+@pytest.mark.parametrize(
+    ("card", "reason"),
+    [
+        ("unfinished-update", Reason.CARD_UNREADABLE),
+        ("no-health-card", Reason.CARD_NOT_SUPPORTED),
+        ("mute", Reason.CARD_UNREADABLE),
+    ],
+)
+def test_a_defective_card_is_refused_with_its_reason(open_desk: PcscDesk, card: str, reason: Reason) -> None:
+    with pytest.raises(CardUnreadable) as refusal:
+        read_after(open_desk, card)
+    assert refusal.value.reason == reason
+
+
+def test_a_card_that_another_program_holds_is_named_as_that(open_desk: PcscDesk) -> None:
+    from smartcard import scard
+
+    open_desk.hand.insert(ANNA.id)
+    assert open_desk.reader.wait_for_card(SEEN_WITHIN_S)
+    _, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
+    code, card, _ = scard.SCardConnect(
+        context, "Virtual PCD 00 00", scard.SCARD_SHARE_EXCLUSIVE, scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
+    )
+    assert code == scard.SCARD_S_SUCCESS
+    with pytest.raises(DeviceUnavailable, match="another program holds the card"):
+        open_desk.reader.read_card()
+    scard.SCardDisconnect(card, scard.SCARD_LEAVE_CARD)
+    scard.SCardReleaseContext(context)
+    assert open_desk.reader.read_card() == card_of(ANNA)
+
+
+def test_a_reader_that_is_not_there_is_unavailable_and_the_text_says_which_are(pcscd: PrivatePcscd) -> None:
+    reader = new_reader(pcscd, "Nobody's reader*")
+    with pytest.raises(DeviceUnavailable, match="there are: Virtual PCD 00 00, Virtual PCD 00 01"):
+        reader.open()
+
+
+def test_two_slots_are_two_readers(pcscd: PrivatePcscd, open_desk: PcscDesk) -> None:
+    second = new_reader(pcscd, "Virtual PCD 00 01")
+    second.open()
+    with VirtualCardProcess(pcscd.namespace_pid, pcscd.port + 1) as hand:
+        hand.insert(JOERG.id)
+        assert second.wait_for_card(SEEN_WITHIN_S)
+        assert second.read_card() == card_of(JOERG)
+        assert not open_desk.reader.wait_for_card(0)
+    assert second.wait_for_removal(SEEN_WITHIN_S)
+    second.close()
+
+
+def test_without_pcscd_the_reader_is_unavailable_and_recovers_when_it_is_back(
+    pcscd: PrivatePcscd, open_desk: PcscDesk
+) -> None:
+    assert read_after(open_desk, ANNA.id) == card_of(ANNA)
+    pcscd.kill()
+    with pytest.raises(DeviceUnavailable):
+        open_desk.reader.wait_for_card(1)
+    open_desk.reader.close()
+    with pytest.raises(DeviceUnavailable, match="is it running"):
+        open_desk.reader.open()
+    pcscd.restart()
+    open_desk.reader.open()
+    # The card never left the reader; to the new pcscd it is one that is just there.
+    assert open_desk.reader.wait_for_card(SEEN_WITHIN_S)
+    assert open_desk.reader.read_card() == card_of(ANNA)
+
+
+def test_a_wait_ends_at_once_when_pcscd_dies(pcscd: PrivatePcscd, open_desk: PcscDesk) -> None:
+    errors: list[DeviceUnavailable] = []
+    is_waiting = threading.Event()
+
+    def wait() -> None:
+        is_waiting.set()
+        try:
+            open_desk.reader.wait_for_card(10)
+        except DeviceUnavailable as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    is_waiting.wait(1)
+    began_at = time.monotonic()
+    pcscd.kill()
+    thread.join(5)
+    took_s = time.monotonic() - began_at
+    pcscd.restart()
+    assert errors
+    assert took_s < 2
+
+
+def test_pcscd_dying_in_the_middle_of_a_read_makes_the_reader_unavailable(
+    pcscd: PrivatePcscd, open_desk: PcscDesk
+) -> None:
+    open_desk.hand.insert(ANNA.id, delay_ms=100)
+    assert open_desk.reader.wait_for_card(SEEN_WITHIN_S)
+    killer = threading.Timer(0.3, pcscd.kill)
+    killer.start()
+    with pytest.raises(DeviceUnavailable):
+        open_desk.reader.read_card()
+    killer.join()
+    pcscd.restart()
+    open_desk.reader.close()
+    open_desk.reader.open()
+    assert open_desk.reader.wait_for_card(SEEN_WITHIN_S)
+    assert open_desk.reader.read_card() == card_of(ANNA)
+
+
+def test_restarts_of_pcscd_leave_no_descriptor_behind(pcscd: PrivatePcscd, open_desk: PcscDesk) -> None:
+    def restart_once() -> int:
+        pcscd.restart()
+        with pytest.raises(DeviceUnavailable):
+            open_desk.reader.wait_for_card(1)
+        open_desk.reader.close()
+        open_desk.reader.open()
+        return len(os.listdir("/proc/self/fd"))
+
+    first = restart_once()
+    assert [restart_once() for _ in range(3)] == [first] * 3
