@@ -126,4 +126,7 @@ def _listener(plan: BrokerPlan, listener: Listener, name: str, options: list[str
     ]
     if listener.certificate_file and listener.key_file:
         lines += [f"certfile {listener.certificate_file}", f"keyfile {listener.key_file}", "tls_version tlsv1.3"]
+    for line in lines:
+        if not line.isprintable():
+            raise ValueError(f"broker configuration: {line!r} must be one line")
     return lines

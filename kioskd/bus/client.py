@@ -90,9 +90,10 @@ class MqttClient(aiomqtt.Client):
         except asyncio.CancelledError:
             # The dialling thread can't be stopped, and what it opens must be closed.
             opening.cancel()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CONNECT_WITHIN_S + 1):
-                    await self._has_dialled.wait()
+            if self._lock.locked():  # it had begun to dial
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(CONNECT_WITHIN_S + 1):
+                        await self._has_dialled.wait()
             self.hang_up()
             raise
 

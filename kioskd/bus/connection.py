@@ -59,6 +59,7 @@ async def open_bus(
         try:
             yield bus
         finally:
+            bus.is_leaving = True
             keeping.cancel()
 
 
@@ -79,6 +80,8 @@ class Bus:
         self._listeners: list[Callable[[bool], None]] = []
         self._awaited: dict[bytes, asyncio.Future[tuple[bytes, bool] | None]] = {}
         self._said = ""
+        self.is_leaving = False
+        """Set before ``keep_connected`` is cancelled."""
         self.up = asyncio.Event()
         """Set while the broker is there. For waiting; ``is_up`` for asking."""
         if replies:
@@ -120,7 +123,8 @@ class Bus:
     async def subscribe(self, topic_filter: str, handler: Callable[[Message], None]) -> None:
         """Call ``handler`` with every message that matches, in order, now and after every reconnect.
 
-        ``handler`` must not block. May be called while the broker is away. Raises BusError when it refuses.
+        ``handler`` must not block; the filters of one bus must not overlap. May be called while the broker is away.
+        Raises BusError when it refuses.
         """
         await self._listen(topic_filter, lambda m: handler(Message(str(m.topic), _payload(m), bool(m.retain))))
 
@@ -178,6 +182,9 @@ class Bus:
                     await self._serve(client)
                 except* BusError as lost:
                     reason = _first_text(lost)
+                if self.is_leaving:
+                    # TaskGroup loses a cancellation that comes while it collects the error of one of its tasks.
+                    raise asyncio.CancelledError
                 failures = 1 if loop.time() - began >= STEADY_AFTER_S else failures + 1
                 self._say(logging.WARNING, f"away ({reason}); trying again until it is back")
                 jitter = random.random()  # noqa: S311 - spreads load, guards nothing
@@ -188,12 +195,15 @@ class Bus:
         await client.connect()
         try:
             async with asyncio.TaskGroup() as period:
-                period.create_task(self._receive(client))
-                for topic_filter in tuple(self._handlers):
-                    await client.listen(topic_filter)
+                listened: set[str] = set()
+                while missing := self._handlers.keys() - listened:  # a part may subscribe meanwhile
+                    for topic_filter in missing:
+                        await client.listen(topic_filter)
+                    listened |= missing
                 self._came(client, period)
                 for greeting in (self._announce, *self._greetings):
                     period.create_task(self._greet(greeting))
+                await self._receive(client)
         except asyncio.CancelledError:
             await self._leave(client)
             raise

@@ -21,6 +21,8 @@ from kioskd.bus.client import BrokerAddress, MqttClient
 from kioskd.errors import BusError, StartRefused
 
 HOST = "127.0.0.1"
+SEARCH_ALSO = ("/usr/sbin", "/usr/local/sbin")
+"""Debian puts it where only root's PATH looks."""
 _STOP_WITHIN_S = 3.0
 _RUNNING = b" running"
 """mosquitto's last line of a start: "mosquitto version 2.0.11 running"."""
@@ -123,8 +125,7 @@ class PrivateMosquitto:
             path.write_text(text)
 
     def _spawn(self) -> None:
-        # Debian puts it where only root's PATH looks.
-        program = shutil.which("mosquitto", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin")
+        program = shutil.which("mosquitto", path=os.pathsep.join((os.environ.get("PATH", os.defpath), *SEARCH_ALSO)))
         if program is None:
             raise StartRefused("mosquitto is not installed: apt install mosquitto")
         self._log = b""
