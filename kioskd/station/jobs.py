@@ -104,12 +104,16 @@ def expire(
     return expired
 
 
-def recover(connection: Connection, now: datetime) -> list[PrintJob]:
-    """What a crash left behind: begun jobs are UNKNOWN, queued ones expire. Returns the changed jobs."""
-    changed = [printing.after_restart(job, now) for job in unfinished(connection)]
-    for job in changed:
-        save(connection, job)
-    return changed
+def recover(connection: Connection, now: datetime) -> None:
+    """What a crash left behind: begun jobs are UNKNOWN, queued ones expire."""
+    for job in unfinished(connection):
+        save(connection, printing.after_restart(job, now))
+
+
+def made_since(connection: Connection, begin: datetime) -> Sequence[PrintJob]:
+    """All jobs made since ``begin``, oldest first."""
+    query = select(print_job).where(print_job.c.created_at >= begin).order_by(print_job.c.created_at)
+    return [_job(row) for row in connection.execute(query)]
 
 
 def next_copy(connection: Connection, check_in_id: UUID, kind: SheetKind) -> int | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -33,6 +33,7 @@ HEARTBEAT_S = 5.0
 BLOCKED_POLL_S = 1.0
 PROOF_AFTER_S = {SheetKind.TICKET: 15.0, SheetKind.HELP_TICKET: 15.0, SheetKind.WRISTBAND: 20.0}
 """How long a well printer has for its proof."""
+TOLD_AGAIN = timedelta(hours=24)
 HELD_AT_MOST_S = 600.0
 """How long a sheet may be held in a printer that needs paper before the desk is asked."""
 
@@ -55,12 +56,16 @@ class PrintQueue:
         self._clock = clock
         self._wake: dict[str, asyncio.Event] = {}
         self._expiry = asyncio.Event()
+        self._telling = asyncio.Lock()
         self.changed: Callable[[PrintJob], None] = lambda job: None
 
     async def recover(self) -> None:
-        """At start: begun jobs are UNKNOWN, queued ones of gone sessions expire."""
+        """At start: begun jobs are UNKNOWN, queued ones of gone sessions expire. The desk hears of every recent job
+        again, because the crash may have come between a change and the word of it.
+        """
         now = self._clock()
-        for job in await self._store.write(lambda c: jobs.recover(c, now)):
+        await self._store.write(lambda c: jobs.recover(c, now))
+        for job in await self._store.read(lambda c: jobs.made_since(c, now - TOLD_AGAIN)):
             await self.tell(job)
 
     async def announce(self, added: Sequence[PrintJob]) -> None:
@@ -98,14 +103,18 @@ class PrintQueue:
                 await self._expire()
 
     async def tell(self, job: PrintJob) -> None:
-        """Tell the session and the desk how a job is."""
+        """Tell the session and the desk how a job is. One at a time and from the database, so that a word that was
+        on its way can't overtake a later one.
+        """
         self.changed(job)
         key = job.key
-        report = PrintReport(key.check_in_id, key.kind, key.copy, job.state, job.proof, job.cause, self._clock())
-        try:
-            await self._hub.report_print(report)
-        except Unreachable as error:
-            log.warning("the desk could not be told that a %s is %s: %s", key.kind, job.state, error)
+        async with self._telling:
+            now = await self._store.read(lambda c: jobs.load(c, key)) or job
+            report = PrintReport(key.check_in_id, key.kind, key.copy, now.state, now.proof, now.cause, self._clock())
+            try:
+                await self._hub.report_print(report)
+            except Unreachable as error:
+                log.warning("the desk could not be told that a %s is %s: %s", key.kind, now.state, error)
 
     async def work(self, device: ManagedDevice) -> None:
         """The life of an open printer. Ends by DeviceUnavailable only; the supervisor opens it again."""
