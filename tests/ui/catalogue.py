@@ -1,6 +1,6 @@
 """Every text of pages and Python that is to be translated, and what a language still lacks.
 
-``python tests/ui/catalogue.py de`` prints the missing entries, ready to be put into ``ui/locale/de.po``.
+``python -m tests.ui.catalogue de`` prints the missing entries, ready to be put into ``ui/locale/de.po``.
 """
 
 import sys
@@ -10,12 +10,9 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.pofile import write_po
 
-ROOT = Path(__file__).resolve().parents[2]
-if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))
-
-from kioskd.web.pages import read_catalog  # noqa: E402
-from ui import FOLDER  # noqa: E402
+from kioskd import web
+from kioskd.web.pages import read_catalog
+from ui import FOLDER
 
 _JINJA = {"trimmed": "true", "silent": "false", "trim_blocks": "true", "lstrip_blocks": "true"}
 
@@ -24,7 +21,7 @@ def extracted() -> Catalog:
     """The texts as they stand in templates and in ``kioskd/web``."""
     found = Catalog()
     templates = extract_from_dir(FOLDER, [("**.html", "jinja2")], {"**.html": _JINJA}, DEFAULT_KEYWORDS)
-    python = extract_from_dir(ROOT / "kioskd" / "web", [("**.py", "python")], {}, DEFAULT_KEYWORDS)
+    python = extract_from_dir(Path(web.__file__).parent, [("**.py", "python")], {}, DEFAULT_KEYWORDS)
     for base, messages in (("ui", templates), ("kioskd/web", python)):
         for path, line, text, _, context in messages:
             found.add(text, locations=[(f"{base}/{path}", line)], context=context)

@@ -8,7 +8,9 @@ from ui import FOLDER
 
 STATIC = FOLDER / "static"
 LISTED = dict(
-    re.findall(r"^\| `([^`]+)` \|.*\| `([0-9a-f]{64})` \|$", (STATIC / "vendor" / "VENDORED.md").read_text(), re.MULTILINE)
+    re.findall(
+        r"^\| `([^`]+)` \|.*\| `([0-9a-f]{64})` \|$", (STATIC / "vendor" / "VENDORED.md").read_text(), re.MULTILINE
+    )
 )
 PAGES = [*FOLDER.rglob("*.html"), *FOLDER.rglob("*.js")]
 

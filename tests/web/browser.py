@@ -57,7 +57,7 @@ class Visit:
 
 
 async def visit(browser: Browser, url: str, **options: Any) -> Visit:
-    """Open ``url``; ``options`` as for Playwright's ``new_context`` (viewport, color_scheme, java_script_enabled ...)."""
+    """Open ``url``; ``options`` as for Playwright's ``new_context`` (viewport, color_scheme ...)."""
     context = await browser.new_context(**{"viewport": PORTRAIT, "locale": "de-DE", **options})
     context.set_default_timeout(10_000)
     made = Visit(context, await context.new_page())

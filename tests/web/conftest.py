@@ -1,6 +1,6 @@
 """One Chromium for all browser tests of a worker. They run on the session's loop:
 
-    pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from browser import CHROMIUM, Visit, visit
 from playwright.async_api import Browser, async_playwright
+
+from tests.web.browser import CHROMIUM, Visit, visit
 
 OpenPage = Callable[..., Awaitable[Visit]]
 
