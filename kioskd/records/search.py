@@ -1,6 +1,7 @@
 """What the parameters of a FHIR R4 search ask for (3.1.1). Pure.
 
-A search is a list of conditions that all must hold, each with alternatives of which one must. Date semantics (3.1.1.4.4, half-open intervals; s is asked, t is stored):
+A search is a list of conditions that all must hold, each with alternatives of which one must.
+Date semantics (3.1.1.4.4, half-open intervals; s is asked, t is stored):
 
 ``eq``  s holds all of t      ``gt``  t reaches beyond s      ``ge``  gt or eq
                               ``lt``  t begins before s       ``le``  lt or eq
