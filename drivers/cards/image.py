@@ -121,7 +121,7 @@ class ImageSession:
         return next((f for f in self._application.files if f.sfi == sfi), None)
 
     def _part(self, rest: bytes, le: int | None) -> bytes:
-        """The first Le bytes of ``rest``. Le 00 asks for 256 or as many as there are; only a number can be too large."""
+        """The first Le bytes of ``rest``. Le 00 asks for as many as there are, up to 256; another can be too large."""
         if le is None:
             return _sw(Status.WRONG_LENGTH)
         wanted = le or 0x100

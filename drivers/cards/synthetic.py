@@ -233,8 +233,8 @@ def _document(root: str, children: list[_Node], variant: EgkVariant) -> bytes:
     xmlns = f"xmlns:{prefix.rstrip(':')}" if prefix else "xmlns"
     namespace = "http://ws.gematik.de/fa/vsdm/vsd/v" + variant.schema_version.rpartition(".")[0]
     opening = f'<{prefix}{root} CDM_VERSION="{variant.schema_version}" {xmlns}="{namespace}">'
-    text = f'<?xml version="1.0" encoding="ISO-8859-15" standalone="yes"?>{opening}{_xml(children, prefix)}</{prefix}{root}>'
-    return text.encode("iso-8859-15")
+    declaration = '<?xml version="1.0" encoding="ISO-8859-15" standalone="yes"?>'
+    return f"{declaration}{opening}{_xml(children, prefix)}</{prefix}{root}>".encode("iso-8859-15")
 
 
 def _xml(nodes: list[_Node], prefix: str) -> str:

@@ -28,8 +28,10 @@ from kioskd.core.identity import Card, Reason
 from kioskd.errors import CardUnreadable, DeviceError, DeviceUnavailable
 from kioskd.ports import CardKind, Transmit
 
-REMOVAL_SEEN_WITHIN_S = 1.0
-"""How long after a failed exchange to wait for pcscd to notice that the card is gone (it polls every 0.4 s)."""
+REMOVAL_SEEN_WITHIN_S = 2.0
+"""How long after a failed exchange to wait for pcscd to notice that the card is gone. It polls every 0.4 s, and
+on a busy machine later.
+"""
 
 _GONE_STATES: int = scard.SCARD_STATE_UNKNOWN | scard.SCARD_STATE_UNAVAILABLE | scard.SCARD_STATE_IGNORE
 _REMOVED = frozenset({scard.SCARD_E_NO_SMARTCARD, scard.SCARD_W_REMOVED_CARD})
@@ -179,9 +181,7 @@ class PcscReader:
     def _read_held(self) -> Card:
         """Connect, read, disconnect. Raises _ExchangeFailed, CardUnreadable or DeviceUnavailable."""
         protocols = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
-        code, handle, protocol = scard.SCardConnect(
-            self._context, self._reader, scard.SCARD_SHARE_EXCLUSIVE, protocols
-        )
+        code, handle, protocol = scard.SCardConnect(self._context, self._reader, scard.SCARD_SHARE_EXCLUSIVE, protocols)
         if code != scard.SCARD_S_SUCCESS:
             raise error_of(self._name, code)
         conversation = _Conversation(handle, protocol)

@@ -8,7 +8,7 @@ The virtual reader (vpcd, Debian package vsmartcard-vpcd) listens on that port. 
 one that closes the connection is out. Frames in both directions: u16 big endian length, then that many
 bytes; a single byte from the reader is a control code, anything longer a command APDU.
 
-Commands are JSON objects, one a line, on stdin; each is answered by ``{"ok": true}`` or ``{"ok": false, "error": ...}``::
+Commands are JSON objects on stdin, one a line, each answered by ``{"ok": true}`` or ``{"ok": false, "error": ...}``::
 
     {"do": "insert", "card": "anna-huber", "delay_ms": 0, "remove_after_apdus": 7}   the last two are optional
     {"do": "swap", "card": "samuel-okafor", "after_apdus": 7, "unnoticed": false}     the last two are optional
@@ -168,7 +168,6 @@ class VirtualReaderSlot:
             finally:
                 with self._lock:
                     self._socket = None
-
 
     def _serve(self, connection: socket.socket, card: _InsertedCard) -> None:
         """Answer the reader until one side closes. Raises OSError when the connection breaks."""

@@ -2,9 +2,10 @@
 
 pcscd has its socket's path compiled in, and the virtual reader (vpcd) listens on all addresses. So both get
 namespaces of their own: mount (a private folder on /run/pcscd), network (nobody else reaches vpcd's ports) and PID.
-A small shell is process 1 in there. It starts and kills pcscd on request and ends when its stdin closes, that is when
-we end, however we end; it clears its folder away, and the kernel ends everything else in the PID namespace. Without root a user namespace
-makes this possible. The host's own readers are left alone: pcscd sees no reader driver but vpcd.
+A small shell is process 1 in there and starts and kills pcscd on request. When its stdin closes, that is when we end,
+however we end, it clears its folder away and ends, and with it the kernel ends everything else in the PID
+namespace. Without root a user namespace makes all this possible. The host's own readers are left alone: pcscd
+sees no reader driver but vpcd.
 
 A client sets ``PCSCLITE_CSOCK_NAME`` to ``socket_path`` before its first use of libpcsclite; that is process-wide.
 The virtual card must be in the network namespace of ``namespace_pid`` (``drivers.pcsc.virtual_process``).

@@ -11,7 +11,8 @@ from kioskd.core.identity import Reason
 from kioskd.errors import CardUnreadable, DeviceUnavailable
 from kioskd.ports import CardReader
 
-SEEN_WITHIN_S = 3.0
+SEEN_WITHIN_S = 10.0
+"""A deadline, not a demand: test machines are busy."""
 
 
 class CardDesk(Protocol):
@@ -41,7 +42,11 @@ class CardReaderContract:
         desk.reader.close()
 
     def test_a_reader_that_is_not_open_is_unavailable(self, desk: CardDesk) -> None:
-        for ask in (lambda: desk.reader.wait_for_card(0), lambda: desk.reader.wait_for_removal(0), desk.reader.read_card):
+        for ask in (
+            lambda: desk.reader.wait_for_card(0),
+            lambda: desk.reader.wait_for_removal(0),
+            desk.reader.read_card,
+        ):
             with pytest.raises(DeviceUnavailable):
                 ask()
 

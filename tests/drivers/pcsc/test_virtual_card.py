@@ -64,7 +64,7 @@ def test_removing_tells_what_the_card_went_through(desk: PcscDesk) -> None:
 
 def test_without_pcscd_an_insertion_says_what_is_missing() -> None:
     with VirtualCardProcess(port=9) as hand, pytest.raises(DeviceUnavailable, match="does pcscd"):
-        hand.insert("anna-huber", delay_ms=0)
+        hand.insert("anna-huber", within_s=0.3)
 
 
 def test_a_command_that_is_no_command_is_answered_with_what_there_is() -> None:
