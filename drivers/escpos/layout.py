@@ -18,7 +18,7 @@ from drivers.escpos.library import Dummy, Profile
 from drivers.raster import Bitmap, text_bitmap
 from kioskd.ports import TicketSheet
 
-__all__ = ["CannotPrint", "plain", "ticket_bytes"]
+__all__ = ["CannotPrint", "plain", "ticket_bytes", "without_real_time_commands"]
 
 # Epson: ESC t n. What clones agree on.
 _CODE_PAGE_NUMBERS = {"CP437": 0, "CP850": 2, "CP1252": 16, "CP866": 17, "CP852": 18, "CP858": 19}
@@ -178,7 +178,7 @@ class _Writer:
         ]
         size = row_bytes.to_bytes(2, "little") + bitmap.height_px.to_bytes(2, "little")
         self._printer.set(align="left")
-        self._printer._raw(b"\x1dv0\x00" + size + _without_real_time_commands(b"".join(rows)))
+        self._printer._raw(b"\x1dv0\x00" + size + without_real_time_commands(b"".join(rows)))
 
 
 def _balanced(text: str, columns: int) -> list[str]:
@@ -195,7 +195,7 @@ def _middle(words: list[str]) -> int:
     return min(range(1, len(words)), key=lambda at: abs(sum(lengths[:at]) - sum(lengths[at:])))
 
 
-def _without_real_time_commands(dots: bytes) -> bytes:
+def without_real_time_commands(dots: bytes) -> bytes:
     """One more black dot wherever dots would read as DLE EOT, DLE ENQ or DLE DC4.
 
     A printer obeys these also inside a picture (Epson, DLE EOT): it would answer, drop its buffer or kick the

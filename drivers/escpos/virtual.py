@@ -59,6 +59,7 @@ class VirtualTicketPrinter:
         self._is_lid_open = False
         self._is_cutter_jammed = False
         self._is_over = False
+        self._is_off = False
         self._is_busy = False
         self._buffer = bytearray()
         self._unread_real_time = b""
@@ -213,12 +214,16 @@ class VirtualTicketPrinter:
     def power_cycle(self) -> None:
         """Off and on: connection, buffer and modes are gone, what is on paper is not."""
         with self._changed:
+            self._is_off = True
+            self._changed.notify_all()
+        self._the_wire().hang_up(within_s=5)
+        with self._changed:
+            self._is_off = False
             self._buffer.clear()
             self._owed_id = None
             self._pushes_status = False
             self._paper.obey(Command(b"\x1b@"))
             self._changed.notify_all()
-        self.hang_up()
 
     # --- status, as Epson lays it out ---
 
@@ -275,7 +280,9 @@ class VirtualTicketPrinter:
         with self._changed:
             self._obey_real_time(data)
             for at in range(0, len(data), 512):
-                self._changed.wait_for(lambda: len(self._buffer) < self._buffer_bytes or self._is_over)
+                self._changed.wait_for(lambda: len(self._buffer) < self._buffer_bytes or self._is_over or self._is_off)
+                if self._is_off:
+                    return
                 self._buffer += data[at : at + 512]
                 self._changed.notify_all()
 

@@ -26,6 +26,8 @@ class Wire:
         self._client: socket.socket | None = None
         self._drop_in: int | None = None
         self._over = Event()
+        self._is_free = Event()
+        self._is_free.set()
         self.bytes_per_s: float | None = None
         self.is_deaf = False
         """Takes bytes off the line and does nothing with them."""
@@ -59,12 +61,13 @@ class Wire:
             except OSError:
                 return False
 
-    def hang_up(self) -> None:
-        """End the present connection."""
+    def hang_up(self, within_s: float = 0.0) -> None:
+        """End the present connection, and wait until nothing more comes from it."""
         with self._lock:
             if self._client is not None:
                 with suppress(OSError):
                     self._client.shutdown(socket.SHUT_RDWR)  # wakes recv
+        self._is_free.wait(within_s)
 
     def drop_after(self, count: int) -> None:
         """Reset the connection when ``count`` more bytes were taken; the rest is lost."""
@@ -80,6 +83,7 @@ class Wire:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
                 self._client = client
+                self._is_free.clear()
             try:
                 self._on_connect()
                 self._listen(client)
@@ -87,6 +91,7 @@ class Wire:
                 with self._lock:
                     self._client = None
                 client.close()
+                self._is_free.set()
 
     def _listen(self, client: socket.socket) -> None:
         while not self._over.is_set():
