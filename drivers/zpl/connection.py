@@ -52,8 +52,9 @@ class Connection:
 
     def has_ended(self) -> bool:
         """Whether the printer has closed its end, without waiting and without taking a byte from the stream."""
+        self._socket.setblocking(False)
         try:
-            return not self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            return not self._socket.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
             return False
         except OSError:

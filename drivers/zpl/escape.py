@@ -20,7 +20,7 @@ FNC1 = BX_ESCAPE + "1"
 """Function 1 in ``^BX`` field data: first in a GS1 DataMatrix, and after every element string but the last."""
 
 _MUST_BE_HEX = frozenset(f"^~{FH_INDICATOR}{BX_ESCAPE}")
-_COMMAND = re.compile(rb"\^A@|\^A|[\^~].{0,2}|[\x00-\x09\x0B\x0C\x0E-\x1F\x7F]", re.DOTALL | re.IGNORECASE)
+_COMMAND = re.compile(rb"\^A@|\^A|[\^~][^\^~]{0,2}|[\x00-\x09\x0B\x0C\x0E-\x1F\x7F]", re.IGNORECASE)
 
 
 def fh(text: str) -> str:

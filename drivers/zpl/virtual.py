@@ -11,7 +11,7 @@ import socket
 import struct
 from contextlib import suppress
 from threading import Lock, Thread
-from typing import Literal
+from typing import Literal, Self
 
 from drivers.zpl.virtual_input import Control, Format, GetVariable, Interpreter
 from drivers.zpl.virtual_mechanics import Mechanics
@@ -67,9 +67,16 @@ class VirtualWristbandPrinter:
         self._listen()
 
     def stop(self) -> None:
-        """Switch off for good and end every thread."""
+        """Switch off for good and end every thread; MAY be called again."""
         self._hang_up()
         self._mechanics.stop()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def power_cycle(self) -> None:
         """Off and on: connections, formats and settings are gone; the odometer and the port are not."""
@@ -182,6 +189,7 @@ class VirtualWristbandPrinter:
             self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
             self._accepting.join()
+            self._listener = None
         with self._lock:
             clients = list(self._clients)
         for client in clients:

@@ -44,6 +44,7 @@ class Mechanics:
         self._queue: deque[_Batch] = deque()
         self._reprints_spoiled = True
         self._power_cycles = 0
+        self._faults = 0  # so that a fault cleared before the motor's thread wakes still cuts the band short
         self._is_over = False
         self._thread = Thread(target=self._run, name="virtual wristband printer: motor", daemon=True)
 
@@ -96,9 +97,11 @@ class Mechanics:
     ) -> None:
         """What a person does to the printer."""
         with self.changed:
+            had_fault = self.has_fault
             self.has_paper = self.has_paper if has_paper is None else has_paper
             self.is_lid_open = self.is_lid_open if is_lid_open is None else is_lid_open
             self.is_paused = self.is_paused if is_paused is None else is_paused
+            self._faults += self.has_fault and not had_fault
             self.changed.notify_all()
 
     def lose_power(self) -> None:
@@ -125,24 +128,25 @@ class Mechanics:
                     self.changed.wait()
 
     def _print_one(self, batch: _Batch) -> None:
-        power_cycles = self._power_cycles
+        power_cycles, faults = self._power_cycles, self._faults
         until = time.monotonic() + self._seconds_for(batch.format)
         self.is_printing = True
         self.changed.notify_all()
         while (left_s := until - time.monotonic()) > 0 and not self._is_over:
-            if self.has_fault or power_cycles != self._power_cycles:
+            if faults != self._faults or power_cycles != self._power_cycles:
                 break
             self.changed.wait(left_s)
         if self._is_over or power_cycles != self._power_cycles:
             return
         self.is_printing = False
-        if self.has_fault:
+        is_spoiled = faults != self._faults
+        if is_spoiled:
             self.spoiled += 1
         else:
             self.odometer += 1
             self.hanging += 1
             self.printed.append(batch.format.zpl)
-        if not self.has_fault or not self._reprints_spoiled:
+        if not is_spoiled or not self._reprints_spoiled:
             self._end_label(batch)
         self.changed.notify_all()
 
