@@ -53,7 +53,7 @@ def test_a_day_has_as_many_hours_as_the_clinic_sees(day: str, hours: int):
 @pytest.mark.parametrize(
     "text",
     ["", "26", "0000", "2026-13", "2026-02-30", "2026-2-3", "2026-11-23T", "2026-11-23T9:15", "2026-11-23T24:00",
-     "2026-11-23T09:15:00+15:00", "2026-11-23 09:15", "2026-11-23T09:15:00 01:00", "٢٠٢٦", "2026-11-23\n", "23.11.2026"],
+     "2026-11-23T09:15:00+15:00", "2026-11-23 09:15", "2026-11-23T09:15:00 01:00", "٢٠٢٦", "2026-11-23\n"],
 )  # fmt: skip
 def test_anything_else_is_refused(text: str):
     with pytest.raises(ValueError):

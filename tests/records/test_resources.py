@@ -91,7 +91,7 @@ BAD = [
     ("minutes that run backwards", appointment(minutesDuration=-15), "value"),
     ("no class", _without(encounter(), "class"), "required"),
     ("a class that is a list, as in R5", encounter() | {"class": [{"code": "AMB"}]}, "structure"),
-    ("a period that ends before it starts (per-1)", encounter() | {"period": {"start": "2026", "end": "2025"}}, "invariant"),
+    ("an end before the start (per-1)", encounter() | {"period": {"start": "2026", "end": "2025"}}, "invariant"),
     ("a position without latitude", LOCATION | {"position": {"longitude": 1}}, "required"),
     ("an opening hour of 25 o'clock", LOCATION | {"hoursOfOperation": [{"openingTime": "25:00:00"}]}, "value"),
 ]  # fmt: skip

@@ -52,13 +52,11 @@ async def test_the_same_content_makes_no_new_version(backend: Backend):
 
 
 async def test_a_decimal_and_foreign_letters_come_back_as_they_went_in(backend: Backend):
-    text = (
-        '{"resourceType":"Location","id":"l1","name":"Ärztehaus 你好","position":{"longitude":13.10,"latitude":52.0}}'
-    )
+    text = '{"resourceType":"Location","id":"l1","name":"Ärzte 你好","position":{"longitude":13.10,"latitude":52.0}}'
     await backend.http.put("/Location/l1", content=text.encode())
     read = (await backend.http.get("/Location/l1")).text
     assert '"longitude":13.10,"latitude":52.0' in read
-    assert "Ärztehaus 你好" in read
+    assert "Ärzte 你好" in read
 
 
 async def test_an_update_of_an_older_version_is_refused(backend: Backend):
