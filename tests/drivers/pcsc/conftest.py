@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -14,7 +14,7 @@ from drivers.pcsc import PcscConfig, PcscDriver
 from drivers.pcsc.virtual_process import VirtualCardProcess
 from kioskd.demo.pcscd import READER_NAME, PrivatePcscd
 from kioskd.errors import StartRefused
-from kioskd.ports import CardReader
+from kioskd.ports import CardKind, CardReader
 
 
 @pytest.fixture(scope="session")
@@ -36,8 +36,10 @@ def hand_of_session(pcscd: PrivatePcscd) -> Iterator[VirtualCardProcess]:
         yield hand
 
 
-def new_reader(pcscd: PrivatePcscd, pattern: str = f"{READER_NAME} *00") -> CardReader:
-    reader = PcscDriver().create("reader", PcscConfig(reader=pattern, socket=str(pcscd.socket_path)), [Egk()])
+def new_reader(
+    pcscd: PrivatePcscd, pattern: str = f"{READER_NAME} *00", card_kinds: Sequence[CardKind] = (Egk(),)
+) -> CardReader:
+    reader = PcscDriver().create("reader", PcscConfig(reader=pattern, socket=str(pcscd.socket_path)), card_kinds)
     assert isinstance(reader, CardReader)
     return reader
 

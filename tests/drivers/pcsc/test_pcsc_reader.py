@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
+from drivers.cards.egk import Egk
 from drivers.cards.synthetic import SAMPLE_PEOPLE, SamplePerson
 from drivers.pcsc.virtual_process import VirtualCardProcess
 from kioskd.core.identity import Card, Reason
 from kioskd.core.patient import KVID_SYSTEM, Identifier
 from kioskd.demo.pcscd import PrivatePcscd
 from kioskd.errors import CardUnreadable, DeviceUnavailable
+from kioskd.ports import Transmit
 from tests.drivers.card_reader_contract import SEEN_WITHIN_S, CardReaderContract
 from tests.drivers.pcsc.conftest import PcscDesk, new_reader
 
@@ -77,6 +80,33 @@ def test_after_a_pulled_card_the_next_one_is_read(open_desk: PcscDesk) -> None:
         read_after(open_desk, JOERG.id, remove_after_apdus=5)
     assert open_desk.reader.wait_for_removal(SEEN_WITHIN_S)
     assert read_after(open_desk, ANNA.id) == card_of(ANNA)
+
+
+class CarelessKind(Egk):
+    """A kind of card that goes on as if nothing had happened when a command fails."""
+
+    def read(self, transmit: Transmit) -> Card:
+        with suppress(Exception):
+            super().read(transmit)
+        return card_of(JOERG)
+
+    def read_id(self, transmit: Transmit) -> bytes:
+        with suppress(Exception):
+            super().read_id(transmit)
+        return b"always the same"
+
+
+def test_a_failed_command_voids_the_read_even_if_the_kind_of_card_ignores_it(
+    pcscd: PrivatePcscd, desk: PcscDesk
+) -> None:
+    reader = new_reader(pcscd, card_kinds=[CarelessKind()])
+    reader.open()
+    desk.hand.insert(JOERG.id, remove_after_apdus=6)
+    assert reader.wait_for_card(SEEN_WITHIN_S)
+    with pytest.raises(CardUnreadable) as refusal:
+        reader.read_card()
+    assert refusal.value.reason == Reason.CARD_REMOVED_EARLY
+    reader.close()
 
 
 @pytest.mark.parametrize("apdus", [1, 4, 7, 12])
