@@ -21,14 +21,17 @@ Wants = Callable[[Event], bool]
 Render = Callable[[], str | Awaitable[str]]
 
 
-def events(news: News, wants: Wants, render: Render, keep_alive_s: float = KEEP_ALIVE_S) -> StreamingResponse:
+def events(
+    news: News, wants: Wants, render: Render, keep_alive_s: float = KEEP_ALIVE_S, *, looks_again: bool = False
+) -> StreamingResponse:
     """A stream for ``hx-sse:connect``: ``render()`` now, and again after each event that ``wants`` accepts.
 
     Events that come while one is on its way are answered by one more fragment, not by one each; a fragment equal to the
-    one before is not sent. Ends when the subscription ends: the client fell behind, or the daemon stops.
+    one before is not sent. With ``looks_again`` a silence is broken by another look, for what changes without an event
+    (minutes that pass, a broker that is gone). Ends when the subscription ends: the client fell behind, or the daemon stops.
     """
     return StreamingResponse(
-        _stream(news, wants, render, keep_alive_s),
+        _stream(news, wants, render, keep_alive_s, looks_again),
         media_type="text/event-stream",
         headers={"x-accel-buffering": "no"},
     )
@@ -39,7 +42,9 @@ def message(text: str) -> bytes:
     return b"".join(b"data: " + line.encode() + b"\n" for line in text.splitlines()) + b"\n"
 
 
-async def _stream(news: News, wants: Wants, render: Render, keep_alive_s: float) -> AsyncIterator[bytes]:
+async def _stream(
+    news: News, wants: Wants, render: Render, keep_alive_s: float, looks_again: bool
+) -> AsyncIterator[bytes]:
     # Subscribed before the first look: what happens between the two is rendered again, never lost.
     with news.subscribe() as subscription:
         shown = await _text(render)
@@ -49,13 +54,12 @@ async def _stream(news: News, wants: Wants, render: Render, keep_alive_s: float)
                 has_news = await _concerned(subscription, wants, keep_alive_s)
             except StopAsyncIteration:
                 return
-            if not has_news:
-                yield b":\n\n"
-                continue
-            text = await _text(render)
+            text = await _text(render) if has_news or looks_again else shown
             if text != shown:
                 shown = text
                 yield message(text)
+            elif not has_news:
+                yield b":\n\n"
 
 
 async def _concerned(subscription: Subscription, wants: Wants, within_s: float) -> bool:
