@@ -26,15 +26,15 @@ _CODEWORDS = {
 """Data codewords by the modules along one side."""
 
 
-def most_modules(text: str, fnc1_count: int = 0) -> int:
+def most_modules(text: str) -> int:
     """Modules along one side in plain ASCII encodation: two digits a codeword, any other character one.
 
-    A printer may choose a denser encodation, never a looser one, so the symbol is this size or smaller. Raises
-    ValueError for data that need more than 52 modules or are not ASCII.
+    FNC1 is one codeword: write it as GS (0x1D). A printer may choose a denser encodation, never a looser one, so the
+    symbol is this size or smaller. Raises ValueError for data that need more than 52 modules or are not ASCII.
     """
     if not text.isascii():
         raise ValueError("a barcode of a band holds ASCII only")
-    codewords = len(re.findall(r"[0-9]{2}|.", text, re.DOTALL)) + fnc1_count
+    codewords = len(re.findall(r"[0-9]{2}|.", text, re.DOTALL))
     for modules, capacity in _CODEWORDS.items():
         if codewords <= capacity:
             return modules

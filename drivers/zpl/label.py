@@ -82,10 +82,8 @@ class _Field:
 def band_zpl(sheet: WristbandSheet, band: Band) -> bytes:
     """The bytes of one band: printable ASCII only, one ``^XA..^XZ``, ``^PQ1``. Raises ContentRefused."""
     try:
-        code, fnc1_count = _code_data(sheet)
-        code_dots = most_modules(code.replace(FNC1, ""), fnc1_count) * MODULE_DOTS[band.dpi]
-        code_data = code if fnc1_count else bx(code)
-        fields = _fields(sheet, band, code_data, code_dots)
+        code_data, modules = _code(sheet)
+        fields = _fields(sheet, band, code_data, modules * MODULE_DOTS[band.dpi])
     except ValueError as error:
         raise ContentRefused(_without_data(error)) from None
     payload = (_head(band) + "".join(field.zpl for field in fields) + "^PQ1^XZ").encode("ascii")
@@ -104,17 +102,18 @@ def _head(band: Band) -> str:
     return f"^XA^CI28^PA1,1,1,1^JZY^MCY^LH0,0^LRN^PMN^PW{width}^LL{length}"
 
 
-def _code_data(sheet: WristbandSheet) -> tuple[str, int]:
-    """Data of the DataMatrix and how often FNC1 is in it; none for a plain one."""
+def _code(sheet: WristbandSheet) -> tuple[str, int]:
+    """Field data of the DataMatrix, and the modules along its side at most."""
     if sheet.gsrn:
         elements = [ai + value for ai, value in band_elements(sheet.gsrn, sheet.band_number, sheet.birth_date)]
-        return FNC1 + FNC1.join(elements), len(elements)
+        return FNC1 + FNC1.join(elements), most_modules("".join(f"\x1d{element}" for element in elements))
     number = sheet.record_number
     if not number or not number.isprintable():
         raise ContentRefused("without a GSRN the barcode needs a record number of printable characters")
     if sheet.band_number < 1:
         raise ContentRefused("a band number is 1 or more")
-    return f"{number}/{sheet.band_number}", 0
+    data = f"{number}/{sheet.band_number}"
+    return bx(data), most_modules(data)
 
 
 def _fields(sheet: WristbandSheet, band: Band, code_data: str, code_dots: int) -> list[_Field]:
@@ -187,7 +186,6 @@ def _line_field(text: str, at: tuple[int, int], height: int, gap: int, length: i
             raise ContentRefused(f"a line of {len(text)} characters does not fit the band at {LEAST_TEXT_MM} mm")
         zpl = f"^FO{top - fitting},{y}^A0R,{fitting},{fitting}^FH{FH_INDICATOR}^FD{fh(text)}^FS"
         return _Field(zpl, _TEXT)
-
     drawn = text_bitmap(text, height + gap, length, "bold", least)
     picture = Image.frombytes("1", (drawn.width_px, drawn.height_px), drawn.rows).transpose(Image.Transpose.ROTATE_270)
     return _Field(f"^FO{top - height},{y}{gfa(picture.tobytes(), (picture.width + 7) // 8)}^FS", _GRAPHIC)

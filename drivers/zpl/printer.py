@@ -10,6 +10,7 @@ A band that a fault holds up stays in the printer, which prints it by itself onc
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 
@@ -178,8 +179,8 @@ class ZplPrinter:
         # A printer that talks and then was quiet for so long has dropped the questions: it owes nothing any more.
         talks_no_more = answers.host is not None and quiet_s >= UNSURE_WITHIN_S
         self._owed = 0 if talks_no_more else max(self._owed - len(answers.values), 0)
-        newest = answers.values[-1] if is_current else ""
-        return _Asked(answers, int(newest) if newest.isascii() and newest.isdigit() else None)
+        is_count = is_current and re.fullmatch("[0-9]{1,12}", answers.values[-1])
+        return _Asked(answers, int(answers.values[-1]) if is_count else None)
 
     def _open_connection(self) -> Connection:
         if self._connection is None:

@@ -60,15 +60,13 @@ def draw_label(zpl: bytes) -> Image.Image:
     commands = [(name.decode().upper(), data) for name, data in _COMMAND.findall(zpl)]
     sizes = {name: int(data) for name, data in commands if name in {"PW", "LL"} and data.strip().isdigit()}
     label = Image.new("L", (sizes.get("PW", 300), sizes.get("LL", 3300)), 0)
-    pen, font = _Pen(), ("N", 0)
+    pen = _Pen()
     for name, data in commands:
         if name in {"A", "FO", "FT", "FH", "FD", "BX", "GF"}:
             _set(pen, name, data)
-        if name == "A":
-            font = (pen.turn, pen.height)
         if name == "FS":
             _draw_field(label, pen)
-            pen = _Pen(turn=font[0], height=font[1])
+            pen = _Pen()
     return label
 
 
@@ -97,9 +95,9 @@ def _without_hex(data: bytes, indicator: bytes) -> bytes:
 
 def _draw_field(label: Image.Image, pen: _Pen) -> None:
     if pen.graphic is not None:
-        _, _, _, row_bytes, data = pen.graphic[0], *pen.graphic[1:4], ",".join(pen.graphic[4:])
-        rows = rows_from(data, int(row_bytes))
-        picture = Image.frombytes("1", (int(row_bytes) * 8, len(rows) // int(row_bytes)), rows).convert("L")
+        row_bytes, data = int(pen.graphic[3]), ",".join(pen.graphic[4:])
+        rows = rows_from(data, row_bytes)
+        picture = Image.frombytes("1", (row_bytes * 8, len(rows) // row_bytes), rows).convert("L")
         _burn(label, picture, pen.x, pen.y)
     elif pen.code is not None:
         code = _code(pen.data, int(pen.code[1]), pen.code[6] if len(pen.code) > 6 else "~")

@@ -175,7 +175,7 @@ def test_a_refusal_never_holds_the_name(name: str) -> None:
 
 def test_every_character_of_ascii_comes_back_from_a_plain_code() -> None:
     text = "".join(map(chr, range(32, 127)))
-    for piece in (text[:32], text[32:64], text[64:], "_", "__", "_1", "_d065", "^~\\", "x" * 60):
+    for piece in (text[:32], text[32:64], text[64:], "_", "__", "_1", "_d065", "^~\\", "_1" * 20, "x" * 60):
         zpl = band_zpl(replace(SHEET, gsrn="", record_number=piece), replace(BAND, length_mm=400, end_mm=390))
         expected = [("]d1", f"{piece}/3".encode())] * 3
         assert _codes(draw_label(zpl)) == expected
