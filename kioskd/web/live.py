@@ -28,7 +28,8 @@ def events(
 
     Events that come while one is on its way are answered by one more fragment, not by one each; a fragment equal to the
     one before is not sent. With ``looks_again`` a silence is broken by another look, for what changes without an event
-    (minutes that pass, a broker that is gone). Ends when the subscription ends: the client fell behind, or the daemon stops.
+    (minutes that pass, a broker that is gone). Ends when the subscription ends: the client fell behind, or the daemon
+    stops.
     """
     return StreamingResponse(
         _stream(news, wants, render, keep_alive_s, looks_again),
