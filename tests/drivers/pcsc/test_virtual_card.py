@@ -46,7 +46,10 @@ def test_a_swap_needs_a_card_in_the_reader(desk: PcscDesk) -> None:
 def test_a_swap_by_hand_is_the_other_card(desk: PcscDesk) -> None:
     desk.reader.open()
     desk.hand.insert("anna-huber")
+    assert desk.reader.wait_for_card(SEEN_WITHIN_S)
+    assert desk.reader.read_card().family == "Huber"
     desk.hand.swap("samuel-okafor")
+    assert desk.reader.wait_for_removal(SEEN_WITHIN_S)
     assert desk.reader.wait_for_card(SEEN_WITHIN_S)
     assert desk.reader.read_card().family == "Okafor"
 
