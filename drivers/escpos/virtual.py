@@ -157,6 +157,10 @@ class VirtualTicketPrinter:
         """Whether everything that could be worked off is, within ``seconds``; half a command may be left."""
         return self.wait_until(lambda: not self._is_busy and self._next() is None, seconds)
 
+    def wait_until_free(self, seconds: float) -> bool:
+        """Whether no client is connected, within ``seconds``."""
+        return self._the_wire().wait_until_free(seconds)
+
     def wait_until(self, is_so: Callable[[], bool], seconds: float) -> bool:
         """Whether a condition over this printer came true within ``seconds``."""
         with self._changed:

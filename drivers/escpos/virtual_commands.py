@@ -48,6 +48,9 @@ def take_command(buffer: bytes) -> tuple[Command, int] | None:
     if first >= 0x20:
         end = next((at for at, byte in enumerate(buffer) if byte < 0x20), len(buffer))
         return Command(b"", buffer[:end]), end
+    if first == 0:
+        nuls = len(buffer) - len(buffer.lstrip(b"\0"))
+        return Command(b"\0", buffer[1:nuls]), nuls
     if first == 0x10:
         return _real_time(buffer)
     if first not in (0x1B, 0x1C, 0x1D):

@@ -69,6 +69,10 @@ class Wire:
                     self._client.shutdown(socket.SHUT_RDWR)  # wakes recv
         self._is_free.wait(within_s)
 
+    def wait_until_free(self, seconds: float) -> bool:
+        """Whether the connection was over within ``seconds``."""
+        return self._is_free.wait(seconds)
+
     def drop_after(self, count: int) -> None:
         """Reset the connection when ``count`` more bytes were taken; the rest is lost."""
         with self._lock:
