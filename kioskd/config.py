@@ -58,6 +58,7 @@ class SiteConfig(Block):
     day_starts: time = time(4, 0)
     languages: tuple[Literal["de", "en"], ...] = Field(("de", "en"), min_length=1)
     roles: tuple[Role, ...] = Field(("station", "hub", "records"), min_length=1)
+    record_number_system: str = Field("urn:kioskd:record-number", min_length=1)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -132,7 +133,6 @@ class RecordsConfig(Block):
     fhir_listen: Listen = "127.0.0.1:8405"
     desk_listen: Listen = "127.0.0.1:8404"
     token_file: Path
-    record_number_system: str = "urn:kioskd:record-number"
 
 
 class MqttConfig(Block):

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, MetaData, make_url, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -171,11 +171,15 @@ class Store:
 
 
 @asynccontextmanager
-async def open_store(schema: Schema, config: StoreConfig) -> AsyncIterator[Store]:
-    """Lock, open and migrate a role's database. Raises StartRefused."""
+async def open_store(schema: Schema, config: StoreConfig, *, is_beside_daemon: bool = False) -> AsyncIterator[Store]:
+    """Lock, open and migrate a role's database. Raises StartRefused.
+
+    ``is_beside_daemon``: for a command of the command line, which may also run while the daemon has the lock. Both
+    engines keep transactions of several processes apart; the lock only keeps a second daemon out.
+    """
     opener = CallThread(f"{schema.role}-open")
     try:
-        store = await opener.call(lambda: _open(schema, config), WITHIN_S)
+        store = await opener.call(lambda: _open(schema, config, is_beside_daemon), WITHIN_S)
     except CallTimedOut as error:
         raise StartRefused(f"the {schema.role} database did not answer: {error}") from None
     finally:
@@ -187,19 +191,31 @@ async def open_store(schema: Schema, config: StoreConfig) -> AsyncIterator[Store
         await store.close()
 
 
-def _open(schema: Schema, config: StoreConfig) -> Store:
+def _open(schema: Schema, config: StoreConfig, is_beside_daemon: bool) -> Store:
     if config.url is None:
         config.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = config.folder / f"{schema.role}.db"
-        lock = FileLock(path)
+        lock = _lock(path, is_beside_daemon)
         try:
             return Store(schema, sqlite_engine(path, read_key(config.required_key_file)), lock)
         except BaseException:
-            lock.release()
+            if lock is not None:
+                lock.release()
             raise
     _create_schema(config.url, schema.role)
     engine = postgresql_engine(config.url, schema.role)
+    if is_beside_daemon:
+        return Store(schema, engine)
     return Store(schema, engine, claim=lambda connection: claim_schema(connection, schema.role))
+
+
+def _lock(path: Path, is_beside_daemon: bool) -> FileLock | None:
+    try:
+        return FileLock(path)
+    except StartRefused:
+        if is_beside_daemon:
+            return None
+        raise
 
 
 def _create_schema(url: str, name: str) -> None:
@@ -213,8 +229,3 @@ def _create_schema(url: str, name: str) -> None:
         raise StartRefused(f"store.url {where} can't be used: {_what(error)}") from None
     finally:
         engine.dispose()
-
-
-def columns(row: Any) -> dict[str, Any]:
-    """A result row as a dict, for building a frozen dataclass from it."""
-    return dict(row._mapping)

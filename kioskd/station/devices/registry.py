@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from kioskd import config as site_file
 from kioskd.config import DeviceConfig
+from kioskd.errors import KioskdError
 from kioskd.ports import CardKind, Device, Driver
 
 DRIVERS = "kioskd.drivers"
@@ -91,6 +92,6 @@ def _find(block: DeviceConfig, index: int, text: str, file: str) -> FoundDevice 
         return disabled("; ".join(problems), driver.kind)
     try:
         device = driver.create(block.name, keys, card_kinds() if driver.kind == "card-reader" else [])
-    except (ImportError, OSError, ValueError) as error:
+    except (ImportError, OSError, ValueError, KioskdError) as error:
         return disabled(f"driver {block.driver!r} can't be started: {error}", driver.kind)
     return FoundDevice(block.name, driver.kind, block.driver, device)
