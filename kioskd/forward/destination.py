@@ -68,4 +68,4 @@ class FhirDestination:
         if must_move(appointment.resource, self._target):
             return "" if appointment.etag else "the server gives no version to write against"
         status = appointment.resource.get("status")
-        return str(status) if status in {"cancelled", "noshow", "entered-in-error", "waitlist"} else ""
+        return str(status) if status in ("cancelled", "noshow", "entered-in-error", "waitlist") else ""

@@ -135,9 +135,9 @@ def must_move(appointment: Resource, target: Target) -> bool:
     appointment is for a person to say.
     """
     code = appointment.get("status")
-    if target == "none" or code not in set(AppointmentStatus):
+    if target == "none" or not isinstance(code, str) or code not in set(AppointmentStatus):
         return False
-    status = AppointmentStatus(str(code))
+    status = AppointmentStatus(code)
     return is_at_or_past(status, AppointmentStatus.PROPOSED) and not is_at_or_past(status, target)
 
 

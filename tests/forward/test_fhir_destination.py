@@ -1,0 +1,201 @@
+import logging
+from typing import Any
+
+import pytest
+
+from kioskd.core.appointment import AppointmentStatus
+from kioskd.errors import Rejected, Unreachable
+from kioskd.forward import FhirClient, FhirDestination
+from kioskd.forward.destination import MOST_ROUNDS
+from kioskd.forward.fhir import Target
+from kioskd.ports import OutboxMessage
+from tests.forward.conftest import NO_TLS, QUICK, Backend
+from tests.forward.fault_proxy import TEMPORARY, Fault, FaultProxy
+from tests.forward.fhir_server import TOKEN, FhirServer, appointment, patient
+from tests.forward.messages import message
+
+ARRIVED, CHECKED_IN = AppointmentStatus.ARRIVED, AppointmentStatus.CHECKED_IN
+
+
+async def given(backend: Backend, status: str = "booked") -> None:
+    await backend.put(patient("p1"), appointment("a1", "p1", status=status))
+
+
+async def deliver_until_done(client: FhirClient, what: OutboxMessage, target: Target = CHECKED_IN) -> int:
+    """Deliver as the worker would, without its waits; how many attempts it took."""
+    destination = FhirDestination(client, target)
+    for attempt in range(1, 10):
+        try:
+            await destination.deliver(what)
+        except Unreachable:
+            continue
+        return attempt
+    raise AssertionError("nine attempts were not enough")
+
+
+async def the_encounter(backend: Backend) -> dict[str, Any]:
+    """The one Encounter there is, written once."""
+    (encounter,) = await backend.encounters()
+    assert encounter["meta"]["versionId"] == "1"
+    return encounter
+
+
+@pytest.mark.parametrize("target", [ARRIVED, CHECKED_IN])
+async def test_a_check_in_becomes_an_encounter_and_moves_its_appointment(
+    backend: Backend, client: FhirClient, target: AppointmentStatus
+) -> None:
+    await given(backend)
+    assert await deliver_until_done(client, message(), target) == 1
+    encounter = await the_encounter(backend)
+    assert encounter["subject"] == {"reference": "Patient/p1"}
+    assert encounter["appointment"] == [{"reference": "Appointment/a1"}]
+    assert (await backend.read("Appointment/a1"))["status"] == target
+
+
+@pytest.mark.parametrize("nth", [0, 1, 2], ids=["reading the Encounter", "reading the Appointment", "writing"])
+@pytest.mark.parametrize("fault", TEMPORARY)
+async def test_after_any_fault_at_any_request_there_is_one_encounter_and_the_right_status(
+    backend: Backend, proxy: FaultProxy, client: FhirClient, fault: Fault, nth: int
+) -> None:
+    await given(backend)
+    proxy.choose = lambda method, path, n: fault if n == nth else None
+    attempts = await deliver_until_done(client, message())
+    assert fault in [chosen for _, _, chosen in proxy.seen]
+    # A conflict is decided again within the delivery; every other fault ends it.
+    assert attempts == (1 if fault is Fault.FIRST_ONLY and nth == 2 else 2)
+    await the_encounter(backend)
+    assert (await backend.read("Appointment/a1"))["status"] == "checked-in"
+
+
+async def test_a_time_out_after_the_commit_writes_nothing_twice(
+    backend: Backend, proxy: FaultProxy, client: FhirClient
+) -> None:
+    await given(backend)
+    version = int((await backend.read("Appointment/a1"))["meta"]["versionId"])
+    proxy.choose = lambda method, path, n: Fault.COMMIT_THEN_HANG if method == "POST" else None
+    assert await deliver_until_done(client, message()) == 2
+    await the_encounter(backend)
+    assert int((await backend.read("Appointment/a1"))["meta"]["versionId"]) == version + 1
+    assert [method for method, _, _ in proxy.seen].count("POST") == 1
+
+
+async def test_a_delivery_that_is_repeated_does_not_undo_what_staff_did_since(
+    backend: Backend, client: FhirClient
+) -> None:
+    await given(backend)
+    await deliver_until_done(client, message())
+    encounter = await the_encounter(backend)
+    await backend.set_status(f"Encounter/{encounter['id']}", "finished")
+    await backend.set_status("Appointment/a1", "fulfilled")
+    await deliver_until_done(client, message())
+    (encounter,) = await backend.encounters()
+    assert encounter["status"] == "finished"
+    assert (await backend.read("Appointment/a1"))["status"] == "fulfilled"
+
+
+async def test_somebody_who_changes_the_appointment_between_reading_and_writing_loses_nothing(
+    backend: Backend, proxy: FaultProxy, client: FhirClient
+) -> None:
+    await given(backend)
+    rivals = iter(["first", "second", "third"])
+
+    async def rival(method: str, _: str) -> None:
+        if method == "POST" and (comment := next(rivals, None)):
+            await backend.put({**await backend.read("Appointment/a1"), "comment": comment})
+
+    proxy.before = rival
+    assert await deliver_until_done(client, message()) == 1
+    await the_encounter(backend)
+    stored = await backend.read("Appointment/a1")
+    assert (stored["status"], stored["comment"]) == ("checked-in", "third")
+
+
+async def test_the_desk_that_is_faster_is_not_overtaken(
+    backend: Backend, proxy: FaultProxy, client: FhirClient
+) -> None:
+    await given(backend)
+
+    async def desk(method: str, _: str) -> None:
+        if method == "POST" and (await backend.read("Appointment/a1"))["status"] == "booked":
+            await backend.set_status("Appointment/a1", "fulfilled")
+
+    proxy.before = desk
+    assert await deliver_until_done(client, message()) == 1
+    await the_encounter(backend)
+    assert (await backend.read("Appointment/a1"))["status"] == "fulfilled"
+
+
+async def test_an_appointment_that_never_stands_still_is_tried_again_later(
+    backend: Backend, proxy: FaultProxy, client: FhirClient
+) -> None:
+    await given(backend)
+
+    async def rival(method: str, _: str) -> None:
+        if method == "POST":
+            await backend.put({**await backend.read("Appointment/a1"), "comment": str(len(proxy.seen))})
+
+    proxy.before = rival
+    with pytest.raises(Unreachable, match="changed by others"):
+        await FhirDestination(client, CHECKED_IN).deliver(message())
+    assert [method for method, _, _ in proxy.seen].count("POST") == MOST_ROUNDS
+    assert await backend.encounters() == []
+
+
+@pytest.mark.parametrize("status", ["arrived", "checked-in", "fulfilled", "cancelled", "noshow"])
+async def test_an_appointment_that_is_there_already_or_was_called_off_is_left_alone(
+    backend: Backend, client: FhirClient, status: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await given(backend, status)
+    before = await backend.read("Appointment/a1")
+    with caplog.at_level(logging.INFO, "kioskd.forward"):
+        await deliver_until_done(client, message(), ARRIVED)
+    await the_encounter(backend)
+    assert await backend.read("Appointment/a1") == before
+    told = [r.getMessage() for r in caplog.records]
+    is_off = status in {"cancelled", "noshow"}
+    assert told == ([f"message 1 is stored; the appointment was left as it is: {status}"] if is_off else [])
+
+
+async def test_who_comes_for_an_appointment_that_was_deleted_is_stored_all_the_same(
+    backend: Backend, client: FhirClient
+) -> None:
+    await backend.put(patient("p1"))
+    await deliver_until_done(client, message())
+    encounter = await the_encounter(backend)
+    assert encounter["appointment"][0]["identifier"] == {"system": "urn:kioskd:appointment", "value": "a1"}
+
+
+async def test_where_appointments_are_not_ours_to_write_they_are_not_even_read(
+    backend: Backend, proxy: FaultProxy, client: FhirClient
+) -> None:
+    await given(backend)
+    await deliver_until_done(client, message(), "none")
+    await the_encounter(backend)
+    assert (await backend.read("Appointment/a1"))["status"] == "booked"
+    assert not [path for _, path, _ in proxy.seen if "Appointment" in path]
+
+
+async def test_another_kind_of_message_is_rejected(client: FhirClient) -> None:
+    with pytest.raises(Rejected, match="unknown-kind"):
+        await FhirDestination(client, CHECKED_IN).deliver(message(kind="fax"))
+
+
+@pytest.mark.parametrize("fault", [Fault.ENTRY_REFUSED, Fault.MOVED])
+async def test_what_the_server_will_never_take_is_rejected(
+    backend: Backend, proxy: FaultProxy, client: FhirClient, fault: Fault
+) -> None:
+    await given(backend)
+    proxy.choose = lambda method, path, n: fault if method == "POST" else None
+    with pytest.raises(Rejected):
+        await FhirDestination(client, CHECKED_IN).deliver(message())
+    assert await backend.encounters() == []
+
+
+async def test_a_rejection_says_nothing_of_the_patient(server: tuple[FhirServer, FaultProxy]) -> None:
+    memory, proxy = server
+    memory.put(appointment("a1", "p1"))
+    memory.refused_patients.add("Patient/p1")
+    async with FhirClient(f"{proxy.url}/fhir", TOKEN, QUICK, NO_TLS) as client:
+        with pytest.raises(Rejected) as caught:
+            await FhirDestination(client, CHECKED_IN).deliver(message())
+    assert str(caught.value) == "business-rule: transaction: HTTP 422, business-rule at Encounter.class"
