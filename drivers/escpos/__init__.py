@@ -4,7 +4,9 @@
 ``status``      what comes back, as frames and then as a ``PrinterStatus``, pure
 ``connection``  one TCP connection to the printer
 ``printer``     the device: status, send once, prove
-``virtual``     a printer in software at the end of a real socket, for the demo and for tests
+``library``     python-escpos, imported without what it leaves behind
+``virtual``     a printer in software at the end of a real socket, for the demo and for tests; its network board is
+                ``virtual_wire``, the bytes it understands ``virtual_commands``, its paper ``virtual_paper``
 """
 
 from __future__ import annotations

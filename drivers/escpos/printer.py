@@ -118,8 +118,8 @@ class EscposPrinter:
             cause, is_low = cause_of_answers(answer, offline, error, paper), bool(paper & 0x0C)
             if cause is None and None in others:
                 cause = Cause.NO_ANSWER
-        if cause is None:
-            self._prepare(connection, deadline)
+        if cause is None and not self._prepare(connection, deadline):
+            cause = Cause.BUSY  # with what an earlier connection left in its buffer
         return PrinterStatus(cause is None, cause, is_low, None, self._proof, self._model)
 
     def send(self, payload: bytes, token: int) -> None:
@@ -185,15 +185,17 @@ class EscposPrinter:
     def _model(self) -> str:
         return " ".join(self._connection.texts[:2]) if self._connection is not None else ""
 
-    def _prepare(self, connection: Connection, deadline: float) -> None:
-        """Set the printer up once an epoch, and find out what it can prove. Only for a printer that is ready:
-        one that is not would hold the requests back, and they would seem not to be known.
+    def _prepare(self, connection: Connection, deadline: float) -> bool:
+        """Set the printer up once an epoch, and find out what it can prove; whether that is known.
+
+        Only for a printer that is ready: another would hold the requests back, and seem not to know them.
         """
         if not self._is_set_up:
             self._set_up(connection, deadline)
         if self._proof is ProofKind.NONE and self._probe_tries < PROBE_TRIES:
             self._probe_tries += 1
             self._settle(connection, deadline)
+        return self._proof is not ProofKind.NONE or self._probe_tries >= PROBE_TRIES
 
     def _set_up(self, connection: Connection, deadline: float) -> None:
         """Bring the printer to a known state and ask what it can prove.

@@ -129,6 +129,7 @@ def test_a_printer_that_proves_nothing_says_so_and_prints():
     with VirtualTicketPrinter(mechanical=False, supports_process_id=False, supports_fence=False) as virtual:
         driver = driver_for(virtual)
         driver.open()
+        assert driver.status().cause is Cause.BUSY  # it may still have old work before our question
         status = driver.status()
         assert (status.is_ready, status.proof) == (True, ProofKind.NONE)
         driver.send(driver.render(TICKET), 1)
@@ -203,6 +204,46 @@ def test_an_answer_that_nobody_was_there_to_hear_is_no_proof_of_the_next_sheet(p
     virtual.set_paper(False)
     printer.send(printer.render(ticket("A2")), 2)
     assert printer.prove(2, None, 0.3) is None
+
+
+def test_fences_of_an_earlier_connection_are_told_from_ours_also_when_they_come_slowly():
+    """Two sheets are held for paper, each with its fence; the second takes longer than any grace to print."""
+    with VirtualTicketPrinter(speed_mm_s=60, supports_process_id=False) as virtual:
+        driver = driver_for(virtual)
+        driver.open()
+        virtual.set_paper(False)
+        for token in (1, 2):
+            driver.send(driver.render(ticket(f"A{token}")), token)
+        assert driver.prove(2, None, 0.1) is None
+        driver.close()
+        driver.open()
+        virtual.set_paper(True)
+        while driver.status().cause is Cause.BUSY:
+            assert len(virtual.sheets) < 3
+        assert driver.status().proof is ProofKind.FENCE
+        driver.send(driver.render(ticket("B3")), 3)
+        assert driver.prove(3, None, WITHIN_S) is ProofKind.FENCE
+        assert [sheet.text.splitlines()[2] for sheet in virtual.sheets] == ["A1", "A2", "B3"]
+        driver.close()
+
+
+def test_fences_that_a_power_cut_took_away_are_not_waited_for():
+    with VirtualTicketPrinter(mechanical=False, supports_process_id=False) as virtual:
+        driver = driver_for(virtual)
+        driver.open()
+        virtual.set_paper(False)
+        for token in (1, 2):
+            driver.send(driver.render(ticket(f"A{token}")), token)
+        virtual.power_cycle()
+        virtual.set_paper(True)
+        driver.close()
+        driver.open()
+        status = driver.status()
+        assert (status.is_ready, status.proof) == (True, ProofKind.FENCE)
+        driver.send(driver.render(ticket("B3")), 3)
+        assert driver.prove(3, None, WITHIN_S) is ProofKind.FENCE
+        assert [sheet.text.splitlines()[2] for sheet in virtual.sheets] == ["B3"]
+        driver.close()
 
 
 def test_half_a_ticket_of_a_broken_connection_is_cut_off_before_the_next(printer, virtual):
