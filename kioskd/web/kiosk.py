@@ -99,9 +99,9 @@ class _KioskPage:
         return self._answer(request)
 
     def problem(self, request: Request, status: int, reference: str) -> Response:
-        """The page for an error. It does not look at the session, which may be what failed."""
+        """The page for an error. It needs nothing of the session, which may be what failed."""
         name = "kiosk/_problem.html" if _is_htmx(request) else "kiosk/problem.html"
-        return self._pages.response(name, self._language(), status, reference=reference, status=status)
+        return self._pages.response(name, self._language(), status, reference=reference)
 
     def _answer(self, request: Request) -> Response:
         return HTMLResponse(self._fragment()) if _is_htmx(request) else RedirectResponse("/", 303)

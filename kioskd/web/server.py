@@ -38,6 +38,9 @@ START_WITHIN_S = 10
 ErrorPage = Callable[[Request, int, str], Response | Awaitable[Response]]
 """(request, status, reference) -> the page that the audience sees; ``reference`` is empty where nothing was logged."""
 
+_FRAMES = 6
+"""How many places of a failure are logged, innermost first; further out it is always the same framework."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -110,7 +113,7 @@ def described(error: BaseException) -> str:
     Our own texts never hold patient data; those of libraries may quote what they were given.
     """
     frames = traceback.extract_tb(error.__traceback__)
-    places = " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(frames))
+    places = " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(frames[-_FRAMES:]))
     text = f" ({error})" if isinstance(error, KioskdError) else ""
     return f"{type(error).__name__}{text} at {places or 'an unknown place'}"
 

@@ -4,13 +4,17 @@ from pathlib import Path
 from typing import Any
 
 import axe_playwright_python
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Response
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Response, expect
 
 CHROMIUM = Path("/usr/bin/chromium")
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 PORTRAIT = {"width": 1080, "height": 1920}
 LANDSCAPE = {"width": 1920, "height": 1080}
 DESK = {"width": 1440, "height": 900}
+WITHIN_MS = 15_000
+"""Longest wait for anything; a machine that runs several browsers at once is slow."""
+
+expect.set_options(timeout=WITHIN_MS)
 
 
 class Visit:
@@ -59,7 +63,7 @@ class Visit:
 async def visit(browser: Browser, url: str, **options: Any) -> Visit:
     """Open ``url``; ``options`` as for Playwright's ``new_context`` (viewport, color_scheme ...)."""
     context = await browser.new_context(**{"viewport": PORTRAIT, "locale": "de-DE", **options})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(WITHIN_MS)
     made = Visit(context, await context.new_page())
     await made.page.goto(url)
     return made

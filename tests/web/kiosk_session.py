@@ -63,6 +63,7 @@ class ScriptedKiosk:
         self._news = news
         self._view = view
         self.inputs: list[str] = []
+        self.heard: asyncio.Queue[str] = asyncio.Queue()
         self.check_ins = 0
         self.may_answer = asyncio.Event()
         self.may_answer.set()
@@ -79,6 +80,7 @@ class ScriptedKiosk:
 
     def _takes(self, session_id: UUID, name: str) -> bool:
         self.inputs.append(name)
+        self.heard.put_nowait(name)
         return session_id == self._view.session_id
 
     async def confirm(self, session_id: UUID) -> None:

@@ -67,7 +67,7 @@ def test_an_unknown_language_gets_english(folder: Path):
 
 
 def test_a_broken_file_of_texts_refuses_the_start(folder: Path):
-    (folder / "locale" / "de.po").write_text('msgid "a\nmsgstr "b"\n')
+    (folder / "locale" / "de.po").write_text('<<<<<<< HEAD\nmsgid "a"\nmsgstr "b"\n')
     with pytest.raises(PoFileError):
         Pages(ZONE, folder)
 

@@ -10,8 +10,8 @@
   const RETRY_MS = 1500;
 
   let shown = {};
-  let steppedAt = -Infinity;
   let clearsAt = null;
+  let settling = 0;
 
   html.dataset.script = "on";
 
@@ -32,7 +32,9 @@
   }
 
   function enter(step) {
-    steppedAt = performance.now();
+    html.dataset.settling = "on";
+    clearTimeout(settling);
+    settling = setTimeout(() => { delete html.dataset.settling; }, SETTLE_MS);
     document.getElementById("languages").hidePopover();
     window.scrollTo(0, 0);
     step.querySelector("h1").focus({ preventScroll: true });
@@ -74,7 +76,7 @@
   }
 
   document.addEventListener("click", (event) => {
-    if (event.target.closest("main") && performance.now() - steppedAt < SETTLE_MS) {
+    if (event.target.closest("main") && "settling" in html.dataset) {
       event.preventDefault();
       event.stopImmediatePropagation();
     } else if (event.target.closest("#choose-text")) chooseText();
