@@ -1,0 +1,202 @@
+"""The reception console: the queue, the person in hand, devices and alerts. Written against ``hub.view.Desk``.
+
+GET ``/`` is the page (``ticket``: who is in hand; ``did`` and ``on``: what was just done, to which ticket), ``/live``
+its stream; every command is a POST of a plain form that answers 303 to ``/``. htmx follows the same way and gets the
+same parts as fragments. An address holds ticket ids only; names and birth dates are in the body of a page alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from kioskd.core.events import CardRemoved, CardSeen, Event, PatientIdentified, SessionChanged
+from kioskd.core.printing import PrintState
+from kioskd.core.queue import TicketState
+from kioskd.errors import RuleViolation
+from kioskd.hub.view import AreaRow, ConsoleView, Desk, QueueRow, RecordState
+from kioskd.news import News
+from kioskd.staff import Role, Staff
+from kioskd.web import live
+from kioskd.web.pages import Pages
+from kioskd.web.server import application
+from kioskd.web.sign_in import SignedIn, SignIn, StaffedSettings, is_htmx
+
+ROLES = frozenset({Role.RECEPTIONIST, Role.CLINICIAN, Role.ADMIN})
+_NOT_SHOWN = CardSeen | CardRemoved | SessionChanged | PatientIdentified
+"""What happens at a kiosk before there is a ticket."""
+_DONE = frozenset({"call", "recall", "finish", "no-show", "wait-again", "nobody"})
+
+Command = Callable[[UUID, FormData, str], Awaitable[None]]
+
+
+def console_app(desk: Desk, staff: Staff, news: News, pages: Pages, settings: StaffedSettings) -> ASGIApp:
+    """The console of one site, for receptionists, clinicians and admins."""
+    sign_in = SignIn(staff, pages, settings, audience="console", title="Reception", roles=ROLES)
+    page = _Console(desk, news, pages, settings.language)
+    commands: Mapping[str, Command] = {
+        "call": lambda ticket, form, who: desk.call(ticket, str(form.get("room", "")), who),
+        "recall": lambda ticket, _, who: desk.recall(ticket, who),
+        "finish": lambda ticket, _, who: desk.finish(ticket, who),
+        "no-show": lambda ticket, _, who: desk.miss(ticket, who),
+        "wait-again": lambda ticket, _, who: desk.put_back(ticket, who),
+    }
+    routes = [
+        Route("/", sign_in.guarded(page.show), methods=["GET"]),
+        Route("/live", sign_in.guarded_live(page.live), methods=["GET"]),
+        Route("/call-next", sign_in.guarded_form(page.call_next), methods=["POST"]),
+        *(
+            Route(f"/tickets/{{ticket:uuid}}/{name}", sign_in.guarded_form(page.on(name, command)), methods=["POST"])
+            for name, command in commands.items()
+        ),
+        *sign_in.routes,
+        pages.static(),
+    ]
+    return application(routes, error_page=page.problem, hosts=settings.hosts, trusted=sign_in.trusted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Console:
+    """The handlers behind the routes of ``console_app``."""
+
+    _desk: Desk
+    _news: News
+    _pages: Pages
+    _language: str
+
+    async def show(self, request: Request, person: SignedIn) -> Response:
+        if not is_htmx(request):
+            await self._desk.opened(person.member.name)
+        selected = _uuid(request.query_params.get("ticket"))
+        did = request.query_params.get("did", "")
+        notice = {"did": did if did in _DONE else "", "on": _uuid(request.query_params.get("on"))}
+        return await self._response(request, person, selected, notice)
+
+    async def live(self, request: Request, person: SignedIn) -> StreamingResponse:
+        selected = _uuid(request.query_params.get("ticket"))
+
+        async def fragment() -> str:
+            view = await self._desk.view()
+            return self._pages.render("console/_desk.html", self._language, **_context(view, person, selected))
+
+        return live.events(self._news, _is_shown, fragment, looks_again=True)
+
+    async def call_next(self, request: Request, person: SignedIn, form: FormData) -> Response:
+        """Call who waits longest. Who has nobody in hand gets the called person there; others keep theirs."""
+        selected = _uuid(form.get("ticket"))
+        area, room = str(form.get("area", "")), str(form.get("room", ""))
+        try:
+            label = await self._desk.call_next(area, room, person.member.name)
+        except RuleViolation as error:
+            return await self._refused(request, person, selected, error)
+        if label is None:
+            return _done(selected, "nobody", None)
+        rows = (await self._desk.view()).rows
+        called = next((r.ticket_id for r in rows if r.label == label and r.state is TicketState.CALLED), None)
+        return _done(selected or called, "call", called)
+
+    def on(self, name: str, command: Command) -> Callable[[Request, SignedIn, FormData], Awaitable[Response]]:
+        """A handler that does ``command`` to the ticket of the address."""
+
+        async def handler(request: Request, person: SignedIn, form: FormData) -> Response:
+            ticket: UUID = request.path_params["ticket"]
+            selected = _uuid(form.get("ticket"))
+            try:
+                await command(ticket, form, person.member.name)
+            except RuleViolation as error:
+                return await self._refused(request, person, selected, error)
+            return _done(selected, name, ticket)
+
+        return handler
+
+    def problem(self, request: Request, status: int, reference: str) -> Response:
+        """The page for an error."""
+        return self._pages.response(
+            "sign-in/problem.html", self._language, status, title="Reception", problem=status, reference=reference
+        )
+
+    async def _refused(
+        self, request: Request, person: SignedIn, selected: UUID | None, error: RuleViolation
+    ) -> Response:
+        """The whole console as it is now, with the reason: nothing is lost, and the state that refused can be seen."""
+        return await self._response(request, person, selected, {"did": "refused", "on": None, "why": str(error)}, 409)
+
+    async def _response(
+        self, request: Request, person: SignedIn, selected: UUID | None, notice: dict[str, Any], status: int = 200
+    ) -> Response:
+        view = await self._desk.view()
+        template = "console/_update.html" if is_htmx(request) else "console/page.html"
+        context = _context(view, person, selected)
+        about = next((r for r in view.rows if r.ticket_id == notice["on"]), None)
+        return self._pages.response(template, self._language, status, **context, notice=notice, about=about)
+
+
+def _context(view: ConsoleView, person: SignedIn, selected: UUID | None) -> dict[str, Any]:
+    """What the templates know beside the view."""
+    in_hand = next((r for r in view.rows if r.ticket_id == selected), None)
+    return {
+        "view": view,
+        "person": person,
+        "in_hand": in_hand,
+        "area_of": {area.id: area for area in view.areas},
+        "groups": [_group(view, area) for area in sorted(view.areas, key=lambda a: not a.is_help_desk)],
+        "ended": [r for r in view.rows if r.state in {TicketState.FINISHED, TicketState.NO_SHOW}],
+        "unknown_sheets": [(r, s) for r in view.rows for s in r.sheets if s.state is PrintState.UNKNOWN],
+        "parked": [r for r in view.rows if r.record is RecordState.PARKED],
+        "troubled": [d for d in view.devices if d.state != "ready"],
+        "minutes_since": lambda moment: minutes_between(moment, view.at),
+        "age": lambda row: age_on(row, view),
+    }
+
+
+def _group(view: ConsoleView, area: AreaRow) -> dict[str, Any]:
+    """An area with its tickets: ``waiting`` in calling order, ``called`` by room."""
+    mine = [r for r in view.rows if r.area == area.id]
+    called = [r for r in mine if r.state is TicketState.CALLED]
+    return {
+        "area": area,
+        "waiting": [r for r in mine if r.state is TicketState.WAITING],
+        "called": called,
+        "called_to": {room: [r for r in called if r.room == room] for room in area.rooms},
+    }
+
+
+def minutes_between(begin: datetime, end: datetime) -> int:
+    """Whole minutes from ``begin`` to ``end``; none when a clock was set back."""
+    return max(0, int((end - begin).total_seconds() // 60))
+
+
+def age_on(row: QueueRow, view: ConsoleView) -> int | None:
+    """Years of life on the business day."""
+    born, day = row.birth_date, view.business_day
+    return None if born is None else day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+
+
+def _is_shown(event: Event) -> bool:
+    return not isinstance(event, _NOT_SHOWN)
+
+
+def _done(selected: UUID | None, did: str, on: UUID | None) -> Response:
+    given = {"ticket": selected, "did": did, "on": on}
+    return RedirectResponse("/?" + urlencode({key: str(value) for key, value in given.items() if value}), 303)
+
+
+def _uuid(text: object) -> UUID | None:
+    """An id of an address or a form. Raises HTTPException for anything else."""
+    if not text:
+        return None
+    try:
+        return UUID(str(text))
+    except ValueError:
+        raise HTTPException(400) from None
