@@ -63,7 +63,7 @@ async def watch_display(url: str, user: str, password: str, topic: str) -> Async
 
     def on_message(_: Client, __: Any, message: MQTTMessage) -> None:
         seen_at = time.monotonic()
-        loop.call_soon_threadsafe(hand_over, message.payload, seen_at)
+        loop.call_soon_threadsafe(hand_over, bytes(message.payload), seen_at)
 
     def hand_over(payload: bytes, seen_at: float) -> None:
         task = loop.create_task(watch.take(payload, seen_at))

@@ -29,7 +29,10 @@ _RUNNING = b" running"
 
 
 class PrivateMosquitto:
-    """A broker for one site, with its files in ``folder``. Start it from the main thread; used by one event loop."""
+    """A broker for one site, with its files in ``folder``, as a context or by ``start`` and ``stop``.
+
+    For one event loop, and to be started from the thread whose end shall be the broker's (PR_SET_PDEATHSIG).
+    """
 
     def __init__(self, folder: Path, site: str) -> None:
         hub, display = (Login(user, secrets.token_urlsafe(24), os.urandom(SALT_LENGTH)) for user in ("hub", "display"))
@@ -76,6 +79,13 @@ class PrivateMosquitto:
         if self._process is None:
             raise StartRefused("the private broker is not running")
         return self._process.pid
+
+    async def __aenter__(self) -> PrivateMosquitto:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
 
     async def start(self, within_s: float = 5.0) -> None:
         """Start, again on the same ports, and return when it admits the hub. Raises StartRefused."""

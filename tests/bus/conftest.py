@@ -18,10 +18,8 @@ def topics() -> SiteTopics:
 
 @pytest.fixture
 async def broker(tmp_path: Path) -> AsyncIterator[PrivateMosquitto]:
-    broker = PrivateMosquitto(tmp_path / "broker", SITE)
-    await broker.start()
-    yield broker
-    await broker.stop()
+    async with PrivateMosquitto(tmp_path / "broker", SITE) as broker:
+        yield broker
 
 
 @pytest.fixture

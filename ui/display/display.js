@@ -8,6 +8,7 @@
   const HIGHLIGHT_MS = 12_000;
   const FRESH_CALL_MS = 60_000; // A call that is older than this is not news to anybody, whenever we hear of it.
   const CHECK_SETTINGS_MS = 60_000;
+  const LONG_ROOM = 22; // characters; a longer name is written smaller rather than cut off
   const RETRY_MS = 3_000;
   const THIS_VERSION = 1;
 
@@ -71,7 +72,7 @@
     } catch {
       return;
     }
-    if (picture.v !== THIS_VERSION || isOlder(picture)) return;
+    if (picture?.v !== THIS_VERSION || isOlder(picture)) return;
     const leftS = packet.properties?.messageExpiryInterval ?? settings.old_after_s;
     goodUntil = performance.now() + Math.min(leftS, settings.old_after_s) * 1_000;
     if (!packet.retain) hubClockAhead = Date.parse(picture.at) - Date.now();
@@ -100,7 +101,9 @@
       }
       row.called = called;
       write(row.element.querySelector(".label"), call.label);
-      write(row.element.querySelector(".room"), call.room);
+      const room = row.element.querySelector(".room");
+      write(room, call.room);
+      room.classList.toggle("is-long", call.room.length > LONG_ROOM);
       return row.element;
     });
     for (const label of rows.keys()) if (!labels.has(label)) rows.delete(label);
@@ -133,9 +136,9 @@
   function tick() {
     const now = performance.now();
     const isGood = shown !== null && now < goodUntil;
-    if (!isGood && shown !== null) forget();
+    if (isGood) body.dataset.state = "connected";
+    else if (shown !== null) forget();
     for (const row of rows.values()) row.element.classList.toggle("is-new", now < row.newUntil);
-    body.dataset.state = isGood ? "connected" : settings === null || shown === null ? body.dataset.state : "old";
     write(find("clock"), clockText());
   }
 
