@@ -160,7 +160,7 @@ def changes(versions: Iterable[Sequence[Stored]]) -> tuple[Change, ...]:
         if course:
             made.append(_change(course[0], resources[0], None))
         made += [_change(new, after, old) for new, (old, after) in zip(course[1:], pairwise(resources), strict=True)]
-    return tuple(sorted(made, key=lambda change: (change.at, change.type), reverse=True))
+    return tuple(sorted(made, key=lambda change: (change.at, change.version, change.type), reverse=True))
 
 
 def _change(stored: Stored, resource: Resource, before: Resource | None) -> Change:
