@@ -55,7 +55,9 @@ from kioskd.web.display import DisplayArea, DisplaySettings, display_app
 from kioskd.web.kiosk import kiosk_app
 from kioskd.web.pages import Pages
 from kioskd.web.records import records_app
+from kioskd.web.security import LOOPBACK_HOSTS
 from kioskd.web.server import Address, serve
+from kioskd.web.sign_in import StaffedSettings
 
 STOP_WITHIN_S = 40.0
 """Shorter than the unit's TimeoutStopSec."""
@@ -129,18 +131,33 @@ async def running(
 @asynccontextmanager
 async def _tasks(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Run coroutines beside the body; leaving cancels them. One that crashes cancels the body and is raised."""
+    failure: Exception | None = None
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one) for one in work]
         try:
             yield
+        except Exception as error:  # noqa: BLE001 - raised below, as itself and not inside a group
+            failure = error
         finally:
             for task in tasks:
                 task.cancel()
+    if failure is not None:
+        raise failure
 
 
 async def _serve(parts: AsyncExitStack, daemon: Running, name: str, app: Any, listen: str) -> None:
     host, _, port = listen.rpartition(":")
     daemon.addresses[name] = await parts.enter_async_context(serve(app, host.strip("[]"), int(port)))
+
+
+def _hosts(config: Config) -> frozenset[str]:
+    return LOOPBACK_HOSTS | frozenset(config.site.hosts)
+
+
+def _staffed(config: Config) -> StaffedSettings:
+    """How the pages for staff are served."""
+    origins = config.staff.trusted_sign_in_origins
+    return StaffedSettings(_hosts(config), config.site.is_behind_tls, origins, config.site.languages[0])
 
 
 def _secret(path: Path, key: str) -> str:
@@ -162,7 +179,7 @@ async def _records(daemon: Running, config: RecordsConfig) -> AsyncIterator[None
         records = Records(store, daemon.news, site.zone, site.day_starts, site.record_number_system, now)
         token = _secret(config.token_file, "records.token_file")
         await _serve(parts, daemon, "fhir", fhir_app(records, token), config.fhir_listen)
-        app = records_app(records, daemon.staff, daemon.news, daemon.pages, daemon.config)
+        app = records_app(records, daemon.staff, daemon.news, daemon.pages, _staffed(daemon.config))
         await _serve(parts, daemon, "records", app, config.desk_listen)
         yield
 
@@ -201,11 +218,15 @@ async def _hub(daemon: Running, config: HubConfig, mqtt: MqttConfig) -> AsyncIte
             parts,
             daemon,
             "console",
-            console_app(desk, daemon.staff, news, daemon.pages, daemon.config),
+            console_app(desk, daemon.staff, news, daemon.pages, _staffed(daemon.config)),
             config.console_listen,
         )
         await _serve(
-            parts, daemon, "display", display_app(_display_settings(daemon, mqtt), daemon.pages), config.display_listen
+            parts,
+            daemon,
+            "display",
+            display_app(_display_settings(daemon, mqtt), daemon.pages, _hosts(daemon.config)),
+            config.display_listen,
         )
         yield hub
 

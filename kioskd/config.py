@@ -50,7 +50,11 @@ class Block(BaseModel):
 
 
 class SiteConfig(Block):
-    """``[site]``: one clinic location."""
+    """``[site]``: one clinic location.
+
+    ``hosts``: names, beside this machine's loopback ones, under which browsers reach the console, the desk and the
+    displays. ``is_behind_tls``: they reach them by HTTPS only, through a proxy that ends TLS here.
+    """
 
     id: Id
     name: str = Field(min_length=1, max_length=60)
@@ -59,6 +63,8 @@ class SiteConfig(Block):
     languages: tuple[Literal["de", "en"], ...] = Field(("de", "en"), min_length=1)
     roles: tuple[Role, ...] = Field(("station", "hub", "records"), min_length=1)
     record_number_system: str = Field("urn:kioskd:record-number", min_length=1)
+    hosts: tuple[str, ...] = ()
+    is_behind_tls: bool = False
 
     @property
     def zone(self) -> ZoneInfo:

@@ -23,7 +23,8 @@ class JsonLines(logging.Formatter):
             error = record.exc_info[1]
             # The text of a foreign exception may hold what a person typed: only its kind and places.
             line["error"] = type(error).__name__
-            line["places"] = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)]
+            frames = traceback.extract_tb(error.__traceback__)
+            line["places"] = "; ".join(f"{f.filename}:{f.lineno} {f.name}" for f in frames)
         return json.dumps(line, ensure_ascii=False)
 
 
@@ -32,3 +33,4 @@ def set_up(level: int = logging.INFO) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)

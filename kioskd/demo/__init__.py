@@ -26,7 +26,6 @@ async def _demo(folder: Path, is_once: bool) -> int:
 
     from kioskd import app, config
     from kioskd.demo.clinic import clinic_day, seed
-    from kioskd.demo.lab import lab
     from kioskd.demo.once import once
     from kioskd.demo.rig import Rig, RigOptions
 
@@ -43,6 +42,8 @@ async def _demo(folder: Path, is_once: bool) -> int:
             await seed(f"{daemon.addresses['fhir'].url}/fhir", rig.token, clinic_day(datetime.now(UTC)))
             if is_once:
                 return await once(rig, daemon)
+            from kioskd.demo.lab import lab
+
             async with lab(rig, daemon) as url:
                 print(f"\n  the front desk: {url}\n\nCtrl-C ends it and leaves nothing behind.", flush=True)
                 await stop.wait()

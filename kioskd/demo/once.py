@@ -30,7 +30,6 @@ async def once(rig: Rig, daemon: Running) -> int:
 
 def timeline(times: Times) -> str:
     """Each step with its time since the card was seen, in the order in which they happened."""
-    lines = [f"{'step':15} {'ms':>8}  what"]
-    for step in sorted(STEPS, key=lambda s: times.at[s]):
-        lines.append(f"{step:15} {times.ms('card seen', step):8.1f}  {STEPS[step]}")
-    return "\n".join(lines)
+    steps = sorted(STEPS, key=lambda step: times.at[step])
+    rows = [f"{step:15} {times.ms('card seen', step):8.1f}  {STEPS[step]}" for step in steps]
+    return "\n".join([f"{'step':15} {'ms':>8}  what", *rows])

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import httpx
 
@@ -27,7 +27,7 @@ from kioskd.demo.person import Person
 from kioskd.demo.rig import SITE_ID, Rig
 from kioskd.demo.simulators import TICKETS, WRISTBANDS
 from kioskd.errors import KioskdError
-from kioskd.forward.fhir import encounter_id
+from kioskd.forward.fhir import NAMESPACE
 from kioskd.news import Subscription
 from kioskd.staff import Role
 
@@ -143,13 +143,13 @@ class FrontDeskPeople:
 
     async def _call(self, times: Times, label: str) -> None:
         await self.receptionist.send("/call-next", contains=ROOM, area=AREA, room=ROOM)
-        at, called = await self.diary.when(events.TicketCalled, lambda e: e.label == label)
+        at, _ = await self.diary.when(events.TicketCalled, lambda e: e.label == label)
         times.note("called", at)
         shown_at = await self.display.until(lambda s: any(c.label == label and c.room == ROOM for c in s.calls), 5.0)
         times.note("display right", shown_at)
 
     async def _record_is_there(self, check_in_id: UUID, label: str) -> None:
-        answer = await self.fhir.get(f"Encounter/{encounter_id(check_in_id)}")
+        answer = await self.fhir.get(f"Encounter/{uuid5(NAMESPACE, f'{check_in_id}/encounter')}")
         if answer.status_code != 200:
             raise PathBroken(f"the records backend has no Encounter of the check-in (HTTP {answer.status_code})")
         if label not in await self.secretary.look("/"):

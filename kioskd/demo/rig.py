@@ -188,6 +188,7 @@ name = "entrance-{TICKETS}"
 driver = "escpos"
 port = "tcp://127.0.0.1:{self._printers.tickets}"
 paper_width_mm = 80
+code_page = "cp858"
 
 [[device]]
 name = "entrance-{WRISTBANDS}"
