@@ -43,8 +43,9 @@ Command = Callable[[UUID, FormData, str], Awaitable[None]]
 
 def console_app(desk: Desk, staff: Staff, news: News, pages: Pages, settings: StaffedSettings) -> ASGIApp:
     """The console of one site, for receptionists, clinicians and admins."""
-    sign_in = SignIn(staff, pages, settings, audience="console", title="Reception", roles=ROLES)
-    page = _Console(desk, news, pages, settings.language)
+    title = pages.language(settings.language).texts.gettext("Reception")
+    sign_in = SignIn(staff, pages, settings, audience="console", title=title, roles=ROLES)
+    page = _Console(desk, news, pages, settings.language, title)
     commands: Mapping[str, Command] = {
         "call": lambda ticket, form, who: desk.call(ticket, str(form.get("room", "")), who),
         "recall": lambda ticket, _, who: desk.recall(ticket, who),
@@ -74,6 +75,7 @@ class _Console:
     _news: News
     _pages: Pages
     _language: str
+    _title: str
 
     async def show(self, request: Request, person: SignedIn) -> Response:
         if not is_htmx(request):
@@ -123,7 +125,7 @@ class _Console:
     def problem(self, request: Request, status: int, reference: str) -> Response:
         """The page for an error."""
         return self._pages.response(
-            "sign-in/problem.html", self._language, status, title="Reception", problem=status, reference=reference
+            "sign-in/problem.html", self._language, status, title=self._title, problem=status, reference=reference
         )
 
     async def _refused(
