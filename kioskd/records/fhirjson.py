@@ -7,10 +7,12 @@ and nesting deeper than ``DEPTH``.
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from typing import Any
 
 DEPTH = 48
+_UNKEEPABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def parse(body: bytes) -> Any:
@@ -27,6 +29,11 @@ def parse(body: bytes) -> Any:
         raise ValueError(f"not JSON at line {error.lineno}, column {error.colno}: {error.msg}") from None
     _check(value, 0)
     return value
+
+
+def read(text: str) -> Any:
+    """The value of JSON text that ``write`` made."""
+    return json.loads(text, parse_float=Decimal)
 
 
 def _refuse_constant(name: str) -> Any:
@@ -55,10 +62,8 @@ def _check(value: Any, depth: int) -> None:
 
 
 def _check_text(text: str) -> None:
-    if "\0" in text:
-        raise ValueError("a text holds the character U+0000")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("a text holds half of a surrogate pair")
+    if _UNKEEPABLE.search(text):
+        raise ValueError("a text holds the character U+0000 or half of a surrogate pair")
 
 
 def write(value: Any, is_sorted: bool = False) -> str:

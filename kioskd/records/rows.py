@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from kioskd.records import tables
 from kioskd.records.dates import instant_text
-from kioskd.records.fhirjson import parse, write, write_indented
+from kioskd.records.fhirjson import read, write, write_indented
 from kioskd.records.parameters import INCLUDES, Kind, search_rows
 from kioskd.records.search import Condition, DateMatch, Match, ReferenceMatch, Search, TokenMatch
 
@@ -47,7 +47,7 @@ class Stored:
 
     @property
     def resource(self) -> dict[str, Any]:
-        parsed: dict[str, Any] = parse(self.json.encode())
+        parsed: dict[str, Any] = read(self.json)
         return parsed
 
     @property
