@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 ONE_TIME_VALID = timedelta(days=3)
 """How long a one-time password can be used after it was handed out."""
-HASH_WITHIN_S = 10.0
+HASH_WITHIN_S = 30.0
 """Longest wait for a place in the line of password checks, which are done one at a time (19 MiB each)."""
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
