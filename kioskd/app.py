@@ -108,7 +108,7 @@ def _end_in_any_case() -> None:
 async def running(
     config: Config, file: str = "site file", text: str = "", framed_by: tuple[str, ...] = ()
 ) -> AsyncIterator[Running]:
-    """All roles of the site file, from entering to leaving. ``framed_by``: origins that may frame the kiosk page."""
+    """All roles of the site file, from entering to leaving. ``framed_by``: who may frame kiosk and display."""
     roles = config.site.roles
     async with AsyncExitStack() as parts:
         news = News()
@@ -225,7 +225,7 @@ async def _hub(daemon: Running, config: HubConfig, mqtt: MqttConfig) -> AsyncIte
             parts,
             daemon,
             "display",
-            display_app(_display_settings(daemon, mqtt), daemon.pages, _hosts(daemon.config)),
+            display_app(_display_settings(daemon, mqtt), daemon.pages, _hosts(daemon.config), daemon.framed_by),
             config.display_listen,
         )
         yield hub
@@ -288,7 +288,7 @@ async def _station(daemon: Running, hub: Hub, file: str, text: str) -> AsyncIter
                 await hub.report_device(DeviceReport(station, device.name, device.kind, DISABLED, device.what, now()))
         managed = [ManagedDevice(d.name, d.kind, d.device, report) for d in found if isinstance(d, FoundDevice)]
         lives = [d.run((lambda m: read_cards(m, kiosk)) if d.kind == "card-reader" else queue.work) for d in managed]
-        await parts.enter_async_context(_tasks(kiosk.run(), queue.expire_in_time(), *lives))
+        await parts.enter_async_context(_tasks(kiosk.run(), queue.expire_in_time(), queue.report(), *lives))
         app = kiosk_app(kiosk, news, pages, framed_by=daemon.framed_by)
         await _serve(parts, daemon, "kiosk", app, config.station.listen)
         yield

@@ -110,6 +110,20 @@ SAMPLE_PEOPLE: tuple[SamplePerson, ...] = (
     ),
 )  # fmt: skip
 
+_CROWD_FAMILIES = ("Albers", "Brandt", "Celik", "Dorn", "Ebert", "Franke", "Gül", "Hahn", "Iversen", "Jansen")
+_CROWD_GIVEN = ("Alma", "Bruno", "Clara", "Deniz", "Emil", "Frida", "Georg", "Hanna", "Ivo", "Jana")
+
+
+def crowd_person(number: int) -> SamplePerson:
+    """One of as many invented people as a benchmark needs, ``crowd-0`` on; all are in the records."""
+    family = _CROWD_FAMILIES[number % 10]
+    given = _CROWD_GIVEN[number // 10 % 10]
+    return SamplePerson(
+        f"crowd-{number}", _kvnr(f"X114{number:05d}"), family, given, date(1950 + number % 60, 1 + number % 12, 15),
+        Sex.FEMALE if number % 2 else Sex.MALE, *_NORTH, _iccsn(1000 + number), f"{given} {family}", "One of a crowd.",
+    )  # fmt: skip
+
+
 DEFECTIVE_CARDS: tuple[SampleCard, ...] = (
     SampleCard("unfinished-update", "A half-updated card", "An update of this health card was begun and not finished."),
     SampleCard("no-health-card", "A loyalty card", "A chip card of a kind that kioskd does not read."),
@@ -133,6 +147,8 @@ def sample_image(card_id: str) -> CardImage:
         case "mute":
             # No ATR is longer than 33 bytes (ISO/IEC 7816-3): the reader gets nothing it can use on power-on.
             return CardImage(bytes(40), (Application(MF),))
+    if card_id.startswith("crowd-") and card_id.removeprefix("crowd-").isdecimal():
+        return egk_image(crowd_person(int(card_id.removeprefix("crowd-"))))
     return egk_image(next((p for p in SAMPLE_PEOPLE if p.id == card_id), None) or _unknown(card_id))
 
 

@@ -44,8 +44,10 @@ async def _demo(folder: Path, is_once: bool) -> int:
                 return await once(rig, daemon)
             from kioskd.demo.lab import lab
 
-            async with lab(rig, daemon) as url:
-                print(f"\n  the front desk: {url}\n\nCtrl-C ends it and leaves nothing behind.", flush=True)
+            async with lab(rig, daemon) as page:
+                accounts = "".join(f"  {account.name:13} {account.password}\n" for account in page.accounts)
+                print(f"\n  the front desk: {page.url}\n\n{accounts}", flush=True)
+                print("Ctrl-C ends it and leaves nothing behind.", flush=True)
                 await stop.wait()
         return 0
     except KioskdError as error:

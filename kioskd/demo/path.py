@@ -8,6 +8,7 @@ word alone: events give the times, the witnesses outside say whether it is true.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -147,6 +148,15 @@ class FrontDeskPeople:
         times.note("called", at)
         shown_at = await self.display.until(lambda s: any(c.label == label and c.room == ROOM for c in s.calls), 5.0)
         times.note("display right", shown_at)
+
+    async def finish(self, label: str) -> None:
+        """The receptionist ends the visit of a called ticket, so that the display has room for the next."""
+        page = await self.receptionist.look("/")
+        found = re.search(rf'href="/\?ticket=([0-9a-f-]{{36}})[^"]*"[^>]*>(?:(?!</a>).)*\b{label}\b', page, re.DOTALL)
+        if found is None:
+            raise PathBroken(f"the console does not list {label}")
+        await self.receptionist.send(f"/tickets/{found.group(1)}/finish", page=f"/?ticket={found.group(1)}")
+        await self.diary.when(events.TicketFinished, lambda e: e.label == label)
 
     async def _record_is_there(self, check_in_id: UUID, label: str) -> None:
         answer = await self.fhir.get(f"Encounter/{uuid5(NAMESPACE, f'{check_in_id}/encounter')}")

@@ -129,7 +129,7 @@ class Kiosk:
                 self._note_sheets(reply.check_in_id, added)
                 before = reply.was_checked_in_before
                 self._set(checkin.checked_in(self._session, reply.label, reply.area, before, self._clock()))
-            await self._queue.announce(added)
+            self._queue.announce(added)
 
     async def deny(self, session_id: UUID) -> None:
         if self._session.id == session_id and self._session.step is Step.CONFIRM:
@@ -221,7 +221,7 @@ class Kiosk:
             if self._session.id == s.id:
                 self._note_sheets(reply.check_in_id, added)
                 self._set(checkin.help_issued(self._session, reply.label, self._clock()))
-            await self._queue.announce(added)
+            self._queue.announce(added)
         self._news.publish(CheckInRefused(self._clock(), self.station, s.id, reason))
 
     def _to_desk_without_ticket(self, session_id: UUID, reason: Reason) -> None:
@@ -232,7 +232,7 @@ class Kiosk:
     async def recover(self) -> None:
         """Ask every open intent again. Raises Unreachable when the hub is away."""
         asking = self._session.step in {Step.CHECKING_IN, Step.ASKING_HELP}
-        await self._queue.announce(await self._checkins.recover(self._session.id if asking else None))
+        self._queue.announce(await self._checkins.recover(self._session.id if asking else None))
 
     # --- sheets --------------------------------------------------------------------------------------------
 

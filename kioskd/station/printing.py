@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from kioskd.core import printing
 from kioskd.core.events import SheetSent
-from kioskd.core.printing import BEGIN_WITHIN, Cause, PrintJob, PrintState, SheetKind
+from kioskd.core.printing import BEGIN_WITHIN, Cause, JobKey, PrintJob, PrintState, SheetKind
 from kioskd.errors import DeviceUnavailable, NotPrinted, Unreachable
 from kioskd.news import News
 from kioskd.ports import Hub, PrinterStatus, PrintReport, TicketPrinter, WristbandPrinter
@@ -33,13 +33,17 @@ HEARTBEAT_S = 5.0
 BLOCKED_POLL_S = 1.0
 PROOF_AFTER_S = {SheetKind.TICKET: 15.0, SheetKind.HELP_TICKET: 15.0, SheetKind.WRISTBAND: 20.0}
 """How long a well printer has for its proof."""
+TELL_AGAIN_S = 5.0
 TOLD_AGAIN = timedelta(hours=24)
 HELD_AT_MOST_S = 600.0
 """How long a sheet may be held in a printer that needs paper before the desk is asked."""
 
 
 class PrintQueue:
-    """The print jobs of one station. ``changed(job)`` is called in the loop after each committed change."""
+    """The print jobs of one station. ``changed(job)`` is called in the loop after each committed change.
+
+    Run ``report`` and ``expire_in_time`` beside it, and ``work`` for each open printer.
+    """
 
     def __init__(
         self,
@@ -56,7 +60,8 @@ class PrintQueue:
         self._clock = clock
         self._wake: dict[str, asyncio.Event] = {}
         self._expiry = asyncio.Event()
-        self._telling = asyncio.Lock()
+        self._untold: dict[JobKey, None] = {}
+        self._has_news = asyncio.Event()
         self.changed: Callable[[PrintJob], None] = lambda job: None
 
     async def recover(self) -> None:
@@ -66,16 +71,15 @@ class PrintQueue:
         now = self._clock()
         await self._store.write(lambda c: jobs.recover(c, now))
         for job in await self._store.read(lambda c: jobs.made_since(c, now - TOLD_AGAIN)):
-            await self.tell(job)
+            self.tell(job)
 
-    async def announce(self, added: Sequence[PrintJob]) -> None:
-        """Jobs were committed: wake their printers, then tell the desk."""
+    def announce(self, added: Sequence[PrintJob]) -> None:
+        """Jobs were committed: wake their printers, and let the desk know."""
         for job in added:
             if not job.is_over:
                 self.wake(job.device)
+            self.tell(job)
         self._expiry.set()
-        for job in added:
-            await self.tell(job)
 
     def wake(self, device: str) -> None:
         """Look at the queue of a device now."""
@@ -88,7 +92,7 @@ class PrintQueue:
     async def _expire(self, check_in_id: UUID | None = None) -> None:
         now = self._clock()
         for job in await self._store.write(lambda c: jobs.expire(c, None, now, check_in_id)):
-            await self.tell(job)
+            self.tell(job)
 
     async def expire_in_time(self) -> None:
         """Runs for ever: jobs that have waited ``BEGIN_WITHIN`` expire, also while their printer is away."""
@@ -102,19 +106,43 @@ class PrintQueue:
             except TimeoutError:
                 await self._expire()
 
-    async def tell(self, job: PrintJob) -> None:
-        """Tell the session and the desk how a job is. One at a time and from the database, so that a word that was
-        on its way can't overtake a later one.
-        """
+    def tell(self, job: PrintJob) -> None:
+        """Tell the session how a job is, now, and the desk as soon as it can be reached."""
         self.changed(job)
-        key = job.key
-        async with self._telling:
-            now = await self._store.read(lambda c: jobs.load(c, key)) or job
-            report = PrintReport(key.check_in_id, key.kind, key.copy, now.state, now.proof, now.cause, self._clock())
+        self._untold[job.key] = None
+        self._has_news.set()
+
+    async def report(self) -> None:
+        """Runs for ever: tells the desk of changed jobs, in order and from the database, so that a word that was on
+        its way can't overtake a later one, and again until the desk could be reached.
+        """
+        while True:
+            await self._has_news.wait()
+            key = next(iter(self._untold), None)
+            if key is None:
+                self._has_news.clear()
+                continue
+            del self._untold[key]
+            is_told = False
             try:
-                await self._hub.report_print(report)
-            except Unreachable as error:
-                log.warning("the desk could not be told that a %s is %s: %s", key.kind, now.state, error)
+                is_told = await self._report(key)
+            finally:
+                if not is_told:
+                    self._untold[key] = None
+            if not is_told:
+                await asyncio.sleep(TELL_AGAIN_S)
+
+    async def _report(self, key: JobKey) -> bool:
+        job = await self._store.read(lambda c: jobs.load(c, key))
+        if job is None:
+            return True
+        report = PrintReport(key.check_in_id, key.kind, key.copy, job.state, job.proof, job.cause, self._clock())
+        try:
+            await self._hub.report_print(report)
+        except Unreachable as error:
+            log.warning("the desk could not be told that a %s is %s: %s", key.kind, job.state, error)
+            return False
+        return True
 
     async def work(self, device: ManagedDevice) -> None:
         """The life of an open printer. Ends by DeviceUnavailable only; the supervisor opens it again."""
@@ -155,7 +183,7 @@ class PrintQueue:
 
         changed = await self._store.write(block)
         if changed is not None:
-            await self.tell(changed)
+            self.tell(changed)
 
     async def _print(
         self, device: ManagedDevice, printer: TicketPrinter | WristbandPrinter, job: PrintJob, odometer: int | None
@@ -216,7 +244,7 @@ class PrintQueue:
 
     async def _save(self, job: PrintJob) -> PrintJob:
         await self._store.write(lambda c: jobs.save(c, job))
-        await self.tell(job)
+        self.tell(job)
         return job
 
 

@@ -166,8 +166,9 @@ async def _print_all(world: World, queue: PrintQueue, name: str, printer: PaperP
         return
 
     working = asyncio.create_task(queue.work(ManagedDevice(name, "printer", printer, nobody)))
+    reporting = asyncio.create_task(queue.report())
     settled = asyncio.create_task(_until_settled(world, name, printer))
-    done, pending = await asyncio.wait({working, settled}, return_when=asyncio.FIRST_COMPLETED, timeout=10)
+    done, pending = await asyncio.wait({working, reporting, settled}, return_when=asyncio.FIRST_COMPLETED, timeout=40)
     if not done:
         working.print_stack()
         settled.print_stack()

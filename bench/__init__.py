@@ -1,0 +1,1 @@
+"""Benchmarks: programs that print a table and end with a line ``figures: key=value ...``. Run by ``scripts/bench``."""
