@@ -133,16 +133,15 @@ def _identifier(resource: Resource, system: str) -> str:
     return ", ".join(value for value in found if value)
 
 
-_BY_USE = ("official", "usual", "")
+_NAME_USES = ("official", "usual", "", "temp", "nickname", "anonymous", "maiden", "old")
 
 
 def name_of(person: Resource) -> tuple[str, str]:
-    """Family and given names: the official name, else the usual one, else the first."""
+    """Family and given names: the official name before the usual one before any other, former names last."""
     names = person.get("name", [])
-    if not isinstance(names, list) or not names:
+    if not names:
         return "", ""
-    by_use = {name.get("use", ""): name for name in reversed(names)}
-    chosen = next((by_use[use] for use in _BY_USE if use in by_use), names[0])
+    chosen = min(names, key=lambda name: _NAME_USES.index(name.get("use", "")))
     given = " ".join(part for part in chosen.get("given", []) if part)
     family = chosen.get("family", "")
     return (family, given) if family or given else (chosen.get("text", ""), "")

@@ -49,7 +49,7 @@ def fhir_app(records: Records, token: str, client: str = "hub", base: str = "/fh
 
 
 class _FhirApp:
-    """One route tree, small enough to be read: [base], [base]/metadata, [base]/Type, [base]/Type/id."""
+    """Four kinds of address: [base], [base]/metadata, [base]/Type (and its _search), [base]/Type/id."""
 
     def __init__(self, records: Records, token: bytes, actor: str, base: str) -> None:
         self._records = records

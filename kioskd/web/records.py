@@ -42,7 +42,8 @@ def records_app(
     GET ``/`` is the list (``day``, ``sort``, ``order``), ``/live`` its stream, ``/check-in/<Encounter id>`` one of it;
     POST ``/`` is the list with a filter, POST ``/export`` the list as a CSV file.
     """
-    title = f"{site_name} – {pages.language(settings.language).texts.gettext('Records')}" if site_name else "Records"
+    title = pages.language(settings.language).texts.gettext("Records")
+    title = f"{title} – {site_name}" if site_name else title
     door = SignIn(staff, pages, settings, audience="records", title=title, roles=ROLES)
     desk = _Desk(records, news, pages, settings.language, site_name)
     routes = [

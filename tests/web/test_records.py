@@ -262,6 +262,21 @@ async def test_a_change_of_the_appointment_is_shown_by_itself(desk: Desk, open_p
     await expect(visit.page.locator("td.status")).to_contain_text("Fulfilled")
 
 
+async def test_nothing_of_a_patient_stays_when_the_session_is_over(desk: Desk, open_page: OpenPage):
+    await desk.arrive(1)
+    visit = await enter_page(desk, open_page)
+    page = visit.page
+    await page.fill("#words", "nunez")
+    await expect(page.get_by_role("link", name="Núñez, Ana María")).to_be_visible()
+    (cookie,) = await visit.context.cookies()
+    await desk.staff.sign_out(cookie["value"])
+    await desk.arrive(2)
+    await expect(page.get_by_text("You were signed out")).to_be_visible()
+    assert "Núñez" not in await page.content()
+    await expect(page.locator("#words")).to_have_value("")
+    await visit.assert_accessible()
+
+
 @pytest.mark.parametrize("options", [{}, {"color_scheme": "dark"}, {"forced_colors": "active"}], ids=str)
 async def test_every_page_is_accessible(desk: Desk, open_page: OpenPage, options: dict[str, object]):
     visit = await enter_page(desk, open_page, **options)

@@ -24,6 +24,10 @@
       kept += row.hidden ? 0 : 1;
     }
     const note = list.querySelector("[data-kept]");
+    if (!note) {
+      form.words.value = ""; // signed out: nothing of a patient is left
+      return;
+    }
     note.textContent = words.length ? note.dataset.word.replace("#", String(kept)) : "";
     const table = list.querySelector("table");
     if (!table) return;
@@ -55,8 +59,6 @@
     form.order.value = link.dataset.order;
     form.submit();
   });
-
-  document.querySelector("[data-no-match] a")?.addEventListener("click", () => { form.words.value = ""; });
 
   list.addEventListener("htmx:sse:after:connection", () => { lost.hidden = true; });
   list.addEventListener("htmx:sse:error", () => { lost.hidden = false; });
