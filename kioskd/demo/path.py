@@ -115,8 +115,9 @@ class FrontDeskPeople:
         times.note("card seen", (await self.diary.when(events.CardSeen))[0])
         at, identified = await self.diary.when(events.PatientIdentified)
         times.note("identified", at)
+        form = await self.patient.form("/confirm")
         times.note("confirmed")
-        await self.patient.send("/confirm")
+        await self.patient.submit("/confirm", form)
         check_in_id = identified.check_in_id
         at, checked_in = await self.diary.when(events.PatientCheckedIn, lambda e: e.check_in_id == check_in_id)
         times.note("committed", at)

@@ -39,12 +39,16 @@ class Person:
 
         Returns the page that follows. Raises PageProblem.
         """
-        html = await self.look(page)
-        hidden = _hidden_fields(html, action, contains)
-        answer = await self._client.post(
-            action, data=hidden | fields, headers={"origin": self.url, "sec-fetch-site": "same-origin"}
-        )
-        return _page(answer, action)
+        return await self.submit(action, await self.form(action, page, contains) | fields)
+
+    async def form(self, action: str, page: str = "/", contains: str = "") -> dict[str, str]:
+        """The hidden fields of a form of ``page``. Raises PageProblem."""
+        return _hidden_fields(await self.look(page), action, contains)
+
+    async def submit(self, action: str, fields: dict[str, str]) -> str:
+        """Send a form; the page that follows. Raises PageProblem."""
+        headers = {"origin": self.url, "sec-fetch-site": "same-origin"}
+        return _page(await self._client.post(action, data=fields, headers=headers), action)
 
     async def sign_in(self, name: str, password: str) -> None:
         """Sign in with an account of staff. Raises PageProblem."""
