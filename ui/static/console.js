@@ -147,7 +147,10 @@
 
   document.addEventListener("htmx:after:swap", (event) => {
     settle();
-    if (!isStream(event)) begin();
+    if (isStream(event)) return;
+    begin();
+    // A reload keeps who is in hand. The history of htmx is off: it would keep pages with names in them.
+    history.replaceState(null, "", document.getElementById("stream").getAttribute("hx-sse:connect").replace("/live", "/"));
   });
   settle();
   begin();
