@@ -24,10 +24,6 @@
       kept += row.hidden ? 0 : 1;
     }
     const note = list.querySelector("[data-kept]");
-    if (!note) {
-      form.words.value = ""; // signed out: nothing of a patient is left
-      return;
-    }
     note.textContent = words.length ? note.dataset.word.replace("#", String(kept)) : "";
     const table = list.querySelector("table");
     if (!table) return;
@@ -35,7 +31,20 @@
     list.querySelector("[data-no-match]").hidden = kept > 0;
   }
 
+  // The session is over: nothing of a patient is left, and nothing asks for the list any more.
+  function leave() {
+    form.words.value = "";
+    for (const tool of document.querySelectorAll(".tools form")) tool.hidden = true;
+    lost.hidden = true;
+    const plain = document.createElement("div");
+    plain.append(...list.childNodes);
+    list.replaceWith(plain); // htmx closes the stream of an element that is gone
+    plain.querySelector("h2").focus();
+  }
+
   function settle() {
+    if (!list.isConnected) return;
+    if (list.querySelector(".over")) return leave();
     const rows = [...list.querySelectorAll("tbody tr")];
     for (const row of known ? rows.filter((each) => !known.has(each.id)) : []) {
       row.dataset.new = "";
@@ -71,6 +80,7 @@
   list.addEventListener("htmx:response:error", (event) => { if (event.target === list) retry(); });
 
   function retry() {
+    if (!list.isConnected) return;
     lost.hidden = false;
     setTimeout(() => htmx.trigger(list, "kioskd:connect"), RETRY_MS);
   }
