@@ -24,7 +24,7 @@ class Fault(StrEnum):
     COMMIT_THEN_DROP = "done, then the connection closes without an answer"
     COMMIT_THEN_HANG = "done, then no answer"
     ENTRY_REFUSED = "200 whose entries say 400, nothing done"
-    FIRST_ONLY = "a server without rollback: the first entry is done, the others say 409"
+    FIRST_ONLY = "a server without rollback: the first entry is done, the others say 409; a read is reset"
     REDIRECT = "307 to elsewhere, nothing done"
     MOVED = "308 to elsewhere, nothing done"
 
@@ -78,7 +78,7 @@ class FaultProxy:
             case Fault.ENTRY_LATER | Fault.ENTRY_REFUSED:
                 status = "503 Service Unavailable" if fault is Fault.ENTRY_LATER else "400 Bad Request"
                 writer.write(_reply(200, _response([status] * len(entries))))
-            case Fault.FIRST_ONLY:
+            case Fault.FIRST_ONLY if entries:
                 bundle = json.loads(request.body) | {"entry": entries[:1]}
                 await self._forward(request.with_body(json.dumps(bundle).encode()), method, path)
                 writer.write(_reply(200, _response(["201 Created", *["409 Conflict"] * (len(entries) - 1)])))
@@ -91,7 +91,7 @@ class FaultProxy:
         if fault in {Fault.HANG, Fault.COMMIT_THEN_HANG}:
             await writer.drain()
             return True  # the client gives up and closes
-        return fault not in {Fault.RESET, Fault.COMMIT_THEN_DROP}
+        return fault not in {Fault.RESET, Fault.COMMIT_THEN_DROP, Fault.FIRST_ONLY}
 
     async def _forward(self, request: _Message, method: str, path: str) -> bytes:
         await self.before(method, path)
