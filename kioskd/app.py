@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from kioskd.beside import beside
 from kioskd.bus.connection import BrokerAddress, open_bus
 from kioskd.bus.displays import DisplayDestination
 from kioskd.bus.topics import SiteTopics
@@ -128,23 +129,6 @@ async def running(
         yield daemon
 
 
-@asynccontextmanager
-async def _tasks(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run coroutines beside the body; leaving cancels them. One that crashes cancels the body and is raised."""
-    failure: Exception | None = None
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one) for one in work]
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001 - raised below, as itself and not inside a group
-            failure = error
-        finally:
-            for task in tasks:
-                task.cancel()
-    if failure is not None:
-        raise failure
-
-
 async def _serve(parts: AsyncExitStack, daemon: Running, name: str, app: Any, listen: str) -> None:
     host, _, port = listen.rpartition(":")
     daemon.addresses[name] = await parts.enter_async_context(serve(app, host.strip("[]"), int(port)))
@@ -179,7 +163,9 @@ async def _records(daemon: Running, config: RecordsConfig) -> AsyncIterator[None
         records = Records(store, daemon.news, site.zone, site.day_starts, site.record_number_system, now)
         token = _secret(config.token_file, "records.token_file")
         await _serve(parts, daemon, "fhir", fhir_app(records, token), config.fhir_listen)
-        app = records_app(records, daemon.staff, daemon.news, daemon.pages, _staffed(daemon.config))
+        app = records_app(
+            records, daemon.staff, daemon.news, daemon.pages, _staffed(daemon.config), site_name=site.name
+        )
         await _serve(parts, daemon, "records", app, config.desk_listen)
         yield
 
@@ -213,7 +199,7 @@ async def _hub(daemon: Running, config: HubConfig, mqtt: MqttConfig) -> AsyncIte
             )
         )
         areas = [*(a.id for a in daemon.config.area), DESK_AREA]
-        await parts.enter_async_context(_tasks(displays.run(areas)))
+        await parts.enter_async_context(beside(displays.run(areas)))
         await _serve(
             parts,
             daemon,
@@ -288,7 +274,7 @@ async def _station(daemon: Running, hub: Hub, file: str, text: str) -> AsyncIter
                 await hub.report_device(DeviceReport(station, device.name, device.kind, DISABLED, device.what, now()))
         managed = [ManagedDevice(d.name, d.kind, d.device, report) for d in found if isinstance(d, FoundDevice)]
         lives = [d.run((lambda m: read_cards(m, kiosk)) if d.kind == "card-reader" else queue.work) for d in managed]
-        await parts.enter_async_context(_tasks(kiosk.run(), queue.expire_in_time(), queue.report(), *lives))
+        await parts.enter_async_context(beside(kiosk.run(), queue.expire_in_time(), queue.report(), *lives))
         app = kiosk_app(kiosk, news, pages, framed_by=daemon.framed_by)
         await _serve(parts, daemon, "kiosk", app, config.station.listen)
         yield

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import aiomqtt
 
+from kioskd.beside import beside
 from kioskd.bus.backoff import STEADY_AFTER_S, delay_s
 from kioskd.bus.client import BrokerAddress, MqttClient, publish_properties
 from kioskd.bus.topics import Presence
@@ -51,16 +52,14 @@ async def open_bus(
 
     ``presence`` is published retained: online on every connect, offline on leaving or by the broker. ``replies``
     is the topic above the clients' reply topics, for ``request`` and ``respond``. A bug in here ends the
-    block: TaskGroup cancels it and raises an ExceptionGroup.
+    block, see ``beside``.
     """
     bus = Bus(address, presence, replies)
-    async with asyncio.TaskGroup() as tasks:
-        keeping = tasks.create_task(bus.keep_connected(), name="bus")
+    async with beside(bus.keep_connected()):
         try:
             yield bus
         finally:
             bus.is_leaving = True
-            keeping.cancel()
 
 
 class Bus:

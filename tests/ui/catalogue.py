@@ -10,7 +10,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.pofile import write_po
 
-from kioskd import web
+from kioskd import station, web
 from kioskd.web.pages import read_catalog
 from ui import FOLDER
 
@@ -18,11 +18,12 @@ _JINJA = {"trimmed": "true", "silent": "false", "trim_blocks": "true", "lstrip_b
 
 
 def extracted() -> Catalog:
-    """The texts as they stand in templates and in ``kioskd/web``."""
+    """The texts as they stand in templates, in ``kioskd/web`` and, of the printed sheets, in ``kioskd/station``."""
     found = Catalog()
     templates = extract_from_dir(FOLDER, [("**.html", "jinja2")], {"**.html": _JINJA}, DEFAULT_KEYWORDS)
-    python = extract_from_dir(Path(web.__file__).parent, [("**.py", "python")], {}, DEFAULT_KEYWORDS)
-    for base, messages in (("ui", templates), ("kioskd/web", python)):
+    pages = extract_from_dir(Path(web.__file__).parent, [("**.py", "python")], {}, DEFAULT_KEYWORDS)
+    sheets = extract_from_dir(Path(station.__file__).parent, [("**.py", "python")], {}, DEFAULT_KEYWORDS)
+    for base, messages in (("ui", templates), ("kioskd/web", pages), ("kioskd/station", sheets)):
         for path, line, text, _, context in messages:
             found.add(text, locations=[(f"{base}/{path}", line)], context=context)
     return found
