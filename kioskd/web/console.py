@@ -34,6 +34,8 @@ from kioskd.web.server import application
 from kioskd.web.sign_in import SignedIn, SignIn, StaffedSettings, is_htmx
 
 ROLES = frozenset({Role.RECEPTIONIST, Role.CLINICIAN, Role.ADMIN})
+FINISHED_SHOWN = 20
+"""How many of today's finished visits are listed."""
 _NOT_SHOWN = CardSeen | CardRemoved | SessionChanged | PatientIdentified
 """What happens at a kiosk before there is a ticket."""
 _DONE = frozenset({"call", "recall", "finish", "no-show", "wait-again", "nobody"})
@@ -153,7 +155,8 @@ def _context(view: ConsoleView, person: SignedIn, selected: UUID | None) -> dict
         "in_hand": in_hand,
         "area_of": {area.id: area for area in view.areas},
         "groups": [_group(view, area) for area in sorted(view.areas, key=lambda a: not a.is_help_desk)],
-        "ended": [r for r in view.rows if r.state in {TicketState.FINISHED, TicketState.NO_SHOW}],
+        "ended": _ended(view),
+        "ended_count": sum(r.state in {TicketState.FINISHED, TicketState.NO_SHOW} for r in view.rows),
         "unknown_sheets": [(r, s) for r in view.rows for s in r.sheets if s.state is PrintState.UNKNOWN],
         "parked": [r for r in view.rows if r.record is RecordState.PARKED],
         "troubled": [d for d in view.devices if d.state != "ready"],
@@ -172,6 +175,12 @@ def _group(view: ConsoleView, area: AreaRow) -> dict[str, Any]:
         "called": called,
         "called_to": {room: [r for r in called if r.room == room] for room in area.rooms},
     }
+
+
+def _ended(view: ConsoleView) -> list[QueueRow]:
+    """Every no-show, who may still come, and the newest finished visits: a page must not grow all day."""
+    finished = [r for r in view.rows if r.state is TicketState.FINISHED][:FINISHED_SHOWN]
+    return [r for r in view.rows if r.state is TicketState.NO_SHOW or r in finished]
 
 
 def minutes_between(begin: datetime, end: datetime) -> int:

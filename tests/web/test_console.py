@@ -213,6 +213,15 @@ async def test_times_are_in_the_sites_zone_and_waiting_in_minutes(rig: Rig, clie
     assert "62 years old" in text
 
 
+async def test_a_long_day_lists_every_no_show_and_the_newest_finished_visits(rig: Rig, client: httpx.AsyncClient):
+    ended = [row(f"A{n}", "Family", "Given", minutes=400 - n, state=TicketState.FINISHED) for n in range(50)]
+    fill(rig, *ended, row("B1", "Still", "Missing", "blood", 500, state=TicketState.NO_SHOW))
+    text = (await client.get("/")).text
+    assert text.count('class="ticket finished"') == 20
+    assert text.count('class="ticket no-show"') == 1
+    assert "Visits that ended earlier are not listed." in text
+
+
 async def test_a_clock_that_was_set_back_is_no_negative_wait():
     assert minutes_between(NOW, NOW - timedelta(hours=1)) == 0
     assert minutes_between(NOW - timedelta(seconds=119), NOW) == 1
@@ -224,7 +233,7 @@ async def test_the_console_is_there_in_german(tmp_path: Path):
         await rig.sign_in(client)
         text = (await client.get(f"/?ticket={D1}")).text
     assert "Heute kein Termin" in text
-    assert "Nächste Nummer" in text
+    assert "Aufrufen" in text
     assert 'lang="de"' in text
 
 
@@ -376,9 +385,10 @@ async def test_letters_are_only_letters_when_keys_are_switched_off(rig: Rig, ope
     await visit.page.keyboard.press("?")
     await visit.page.uncheck("#keys-on")
     await visit.page.keyboard.press("Escape")
-    before = await visit.page.evaluate("document.activeElement.id")
+    await expect(visit.page.locator("#keys")).to_be_hidden()
+    await visit.page.focus("#side-shown")
     await visit.page.keyboard.press("n")
-    assert await visit.page.evaluate("document.activeElement.id") == before
+    assert await visit.page.evaluate("document.activeElement.id") == "side-shown"
 
 
 async def test_an_idle_page_forgets_the_patients_and_shows_the_sign_in(rig: Rig, open_page: OpenPage):
