@@ -52,10 +52,12 @@ class DisplaySettings:
     """A picture that was not renewed for this long is not shown any more."""
 
 
-def display_app(settings: DisplaySettings, pages: Pages, hosts: Iterable[str] = LOOPBACK_HOSTS) -> ASGIApp:
+def display_app(
+    settings: DisplaySettings, pages: Pages, hosts: Iterable[str] = LOOPBACK_HOSTS, framed_by: Iterable[str] = ()
+) -> ASGIApp:
     """The displays of one site. GET ``/<area>`` is the page (``?theme=light|dark|contrast``, else as the system asks).
 
-    ``hosts`` as in ``security.Guard``. Raises ValueError for a broker address that a browser can't use.
+    ``hosts`` and ``framed_by`` as in ``security.Guard``. Raises ValueError for a broker address that a browser can't use.
     """
     page = _DisplayPage(settings, pages, _build())
     routes = [
@@ -66,7 +68,7 @@ def display_app(settings: DisplaySettings, pages: Pages, hosts: Iterable[str] = 
         Route("/{area}/settings.json", page.settings, methods=["GET"]),
     ]
     broker = broker_origin(settings.broker_url)
-    return application(routes, error_page=page.problem, hosts=hosts, connect_to=[broker])
+    return application(routes, error_page=page.problem, hosts=hosts, connect_to=[broker], framed_by=framed_by)
 
 
 def broker_origin(url: str) -> str:

@@ -20,11 +20,13 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _METHODS = frozenset({"GET", "HEAD", "POST"})
 
 
-def content_security_policy(connect_to: Iterable[str] = (), framed_by: Iterable[str] = ()) -> str:
+def content_security_policy(
+    connect_to: Iterable[str] = (), framed_by: Iterable[str] = (), forms_to: Iterable[str] = ()
+) -> str:
     """Content-Security-Policy level 3 without any inline or evaluated code.
 
     ``connect_to``: further sources for scripts' connections, such as ``wss://broker.example:9001``.
-    ``framed_by``: origins that may show the page in a frame.
+    ``framed_by``: origins that may show the page in a frame. ``forms_to``: other origins that its forms are sent to.
     """
     return "; ".join(
         (
@@ -36,7 +38,7 @@ def content_security_policy(connect_to: Iterable[str] = (), framed_by: Iterable[
             "media-src 'self'",
             " ".join(("connect-src 'self'", *connect_to)),
             " ".join(("frame-ancestors", *(tuple(framed_by) or ("'none'",)))),
-            "form-action 'self'",
+            " ".join(("form-action 'self'", *forms_to)),
             "base-uri 'none'",
         )
     )
@@ -49,7 +51,7 @@ class Guard:
     ``trusted``     path -> further origins whose POST to exactly that path is taken, such as
                     ``{"/sign-in": ["https://desk.example"]}``
     ``frames``      origins that pages of this app show in a frame
-    ``connect_to``, ``framed_by``  see ``content_security_policy``
+    ``connect_to``, ``framed_by``, ``forms_to``  see ``content_security_policy``
     """
 
     def __init__(
@@ -61,11 +63,12 @@ class Guard:
         connect_to: Iterable[str] = (),
         framed_by: Iterable[str] = (),
         frames: Iterable[str] = (),
+        forms_to: Iterable[str] = (),
     ) -> None:
         self._app = app
         self._hosts = frozenset(host.lower() for host in hosts)
         self._trusted = {path: frozenset(origins) for path, origins in (trusted or {}).items()}
-        policy = content_security_policy(connect_to, framed_by)
+        policy = content_security_policy(connect_to, framed_by, forms_to)
         self._headers = {
             "content-security-policy": "; ".join((policy, " ".join(("frame-src", *frames)))) if frames else policy,
             "x-content-type-options": "nosniff",

@@ -53,13 +53,22 @@ def application(
     connect_to: Iterable[str] = (),
     framed_by: Iterable[str] = (),
     frames: Iterable[str] = (),
+    forms_to: Iterable[str] = (),
 ) -> ASGIApp:
     """One audience's app: its routes behind ``security.Guard``, with the audience's own page for every error.
 
-    ``hosts``, ``trusted``, ``connect_to``, ``framed_by`` and ``frames`` as in ``security.Guard``.
+    ``hosts``, ``trusted``, ``connect_to``, ``framed_by``, ``frames`` and ``forms_to`` as in ``security.Guard``.
     """
     app = _App(routes, error_page)
-    return Guard(app, hosts=hosts, trusted=trusted, connect_to=connect_to, framed_by=framed_by, frames=frames)
+    return Guard(
+        app,
+        hosts=hosts,
+        trusted=trusted,
+        connect_to=connect_to,
+        framed_by=framed_by,
+        frames=frames,
+        forms_to=forms_to,
+    )
 
 
 class _App(Starlette):
