@@ -69,17 +69,19 @@ class Refused:
 
 
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "æ": "ae", "ø": "oe", "å": "aa"})
+# Letters that Unicode does not take apart. A German card can't hold them (ISO 8859-15), a record can.
+_STROKES = str.maketrans({"ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
 
 
 def comparable(name: str) -> str:
     """A name as it is compared: lower case, umlauts written out, no accents, letters only."""
-    composed = unicodedata.normalize("NFC", name).casefold().translate(_UMLAUTS)
+    composed = unicodedata.normalize("NFC", name).casefold().translate(_UMLAUTS | _STROKES)
     return "".join(c for c in unicodedata.normalize("NFD", composed) if c.isalpha())
 
 
 def _given_agrees(card: str, record: str) -> bool:
     """Whether given names agree: one side may hold more of them, in the same order ("Anna Maria", "Anna")."""
-    a, b = ([comparable(part) for part in name.replace("-", " ").split()] for name in (card, record))
+    a, b = ([c for part in name.replace("-", " ").split() if (c := comparable(part))] for name in (card, record))
     shorter = min(len(a), len(b))
     return shorter > 0 and (a[:shorter] == b[:shorter] or "".join(a) == "".join(b))
 

@@ -7,7 +7,7 @@ hour in the site's own time zone, so a clinic that closes after midnight does no
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -33,8 +33,10 @@ class Ticket:
 
 def business_day(now: datetime, zone: ZoneInfo, day_starts: time) -> date:
     """The day that ``now`` counts to at a site whose day starts at ``day_starts`` local time."""
-    local = now.astimezone(zone)
-    return local.date() if local.time() >= day_starts else local.date() - timedelta(days=1)
+    today = now.astimezone(zone).date()
+    # Instants are compared, not clock faces: in the hour that comes twice the day must not start twice.
+    begins_at = datetime.combine(today, day_starts, zone).astimezone(UTC)
+    return today if now >= begins_at else today - timedelta(days=1)
 
 
 def day_bounds(day: date, zone: ZoneInfo, day_starts: time) -> tuple[datetime, datetime]:
