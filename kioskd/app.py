@@ -268,6 +268,7 @@ async def _station(daemon: Running, hub: Hub, file: str, text: str) -> AsyncIter
         async def report(device: ManagedDevice) -> None:
             await hub.report_device(DeviceReport(station, device.name, device.kind, device.state, device.what, now()))
 
+        await hub.station_started(station, [device.name for device in found])
         for device in found:
             if isinstance(device, DisabledDevice):
                 log.warning("%s is disabled: %s", device.name, device.what)

@@ -257,6 +257,9 @@ class Hub(Protocol):
     async def ask_for_help(self, request: HelpRequest) -> HelpReply:
         """Commit a help ticket; the arrival time is kept."""
 
+    async def station_started(self, station: str, devices: Sequence[str]) -> None:
+        """Tell the desk which devices a station has; it forgets every other one of that station."""
+
     async def report_device(self, report: DeviceReport) -> None:
         """Tell the desk how a device is."""
 

@@ -27,6 +27,8 @@ IDLE_AFTER = timedelta(seconds=60)
 """Without an input the page asks "do you need more time?" (WCAG 2.2, 2.2.1)."""
 IDLE_GRACE = timedelta(seconds=30)
 """How long it asks before it clears."""
+ASKING_AT_MOST = timedelta(seconds=30)
+"""Longest the page waits for the hub, whatever went wrong behind it; then it sends the patient to the desk."""
 SHOWN_FOR = timedelta(seconds=20)
 """How long the last page of a session stays; the page counts down visibly and can be closed or kept earlier."""
 
@@ -146,6 +148,18 @@ def language_chosen(s: Session, language: str, now: datetime) -> Session:
 def is_idle(s: Session, now: datetime) -> bool:
     """Whether to ask "do you need more time?"."""
     return s.step is Step.CONFIRM and now - s.touched_at >= IDLE_AFTER
+
+
+def gives_up_at(s: Session) -> datetime | None:
+    """When a page that waits for the hub stops waiting, or None when it does not wait for it."""
+    return s.touched_at + ASKING_AT_MOST if s.step in {Step.CHECKING_IN, Step.ASKING_HELP} else None
+
+
+def gave_up(s: Session, now: datetime) -> Session:
+    """No answer, so no number: the patient goes to the desk, and what was asked is asked again behind their back."""
+    if s.step not in {Step.CHECKING_IN, Step.ASKING_HELP}:
+        return s
+    return replace(s, step=Step.HELP, label="", reason=Reason.HUB_UNREACHABLE, touched_at=now)
 
 
 def clears_at(s: Session) -> datetime | None:

@@ -6,7 +6,7 @@ entry are one transaction: it is either all there or was never told to anybody.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from uuid import UUID
@@ -177,6 +177,10 @@ class Site:
         detail = {"ticket": made.label, "reason": request.reason}
         _audit(connection, request.station, "help-ticket", request.check_in_id, now, detail)
         return HelpReply(request.check_in_id, made.label, request.arrived_at), True
+
+    async def station_started(self, station: str, devices: Sequence[str]) -> None:
+        gone = (device.c.station == station) & device.c.device.not_in(list(devices))
+        await self._store.write(lambda c: c.execute(device.delete().where(gone)))
 
     async def report_device(self, report: DeviceReport) -> None:
         def save(connection: Connection) -> None:

@@ -15,7 +15,7 @@ from kioskd.core.events import CardRemoved, CardSeen, CheckInRefused, PatientIde
 from kioskd.core.identity import Card, Reason, Refused
 from kioskd.core.patient import Patient
 from kioskd.core.printing import PrintJob, PrintState, SheetKind
-from kioskd.errors import KioskdError, RuleViolation, Unreachable
+from kioskd.errors import KioskdError, RuleViolation, StoreError, Unreachable
 from kioskd.news import News
 from kioskd.ports import CheckInRequest, HelpRequest, Hub
 from kioskd.station.checkins import CheckIns, within
@@ -119,10 +119,10 @@ class Kiosk:
         except RuleViolation as error:
             log.warning("check-in %s was refused by the hub: %s", request.check_in_id, error.rule)
             await self._refuse(s.id, Reason.NO_APPOINTMENT)
-        except Unreachable as error:
+        except (Unreachable, StoreError) as error:
             # Whether the hub has it is open, so no help ticket: the intent is asked again, the desk is there.
             log.warning("check-in %s is not answered yet: %s", request.check_in_id, error)
-            self._to_desk_without_ticket(s.id, Reason.HUB_UNREACHABLE)
+            self._give_up(s.id)
         else:
             if self._session.id == s.id:
                 self._area_name = reply.area_name
@@ -214,9 +214,9 @@ class Kiosk:
         request = HelpRequest(s.id, self.station, s.arrived_at, reason, s.language, person)
         try:
             reply, added = await self._checkins.ask_for_help(request)
-        except Unreachable as error:
+        except (Unreachable, StoreError) as error:
             log.warning("help ticket %s is not answered yet: %s", s.id, error)
-            self._set(checkin.help_issued(self._session, "", self._clock()))
+            self._give_up(s.id)
         else:
             if self._session.id == s.id:
                 self._note_sheets(reply.check_in_id, added)
@@ -224,10 +224,9 @@ class Kiosk:
             self._queue.announce(added)
         self._news.publish(CheckInRefused(self._clock(), self.station, s.id, reason))
 
-    def _to_desk_without_ticket(self, session_id: UUID, reason: Reason) -> None:
+    def _give_up(self, session_id: UUID) -> None:
         if self._session.id == session_id:
-            now = self._clock()
-            self._set(checkin.help_issued(checkin.refused(self._session, reason, now), "", now))
+            self._set(checkin.gave_up(self._session, self._clock()))
 
     async def recover(self) -> None:
         """Ask every open intent again. Raises Unreachable when the hub is away."""
@@ -257,13 +256,16 @@ class Kiosk:
         while True:
             self._stirred.clear()
             s, now = self._session, self._clock()
-            clears_at = checkin.clears_at(s)
+            clears_at, gives_up_at = checkin.clears_at(s), checkin.gives_up_at(s)
+            if gives_up_at is not None and now >= gives_up_at:
+                self._give_up(s.id)
+                continue
             if clears_at is not None and now >= clears_at:
                 if s.step is Step.CONFIRM:
                     self._news.publish(CheckInRefused(now, self.station, s.id, Reason.TIMED_OUT))
                 await self._restart()
                 continue
-            moments = [clears_at] if clears_at else []
+            moments = [moment for moment in (clears_at, gives_up_at) if moment is not None]
             if s.step is Step.CONFIRM and not checkin.is_idle(s, now):
                 moments.append(s.touched_at + checkin.IDLE_AFTER)
             wait_s = min(((m - now).total_seconds() for m in moments), default=None)
