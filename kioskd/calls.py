@@ -52,8 +52,9 @@ class CallThread:
             async with asyncio.timeout(within_s):
                 return await future
         except TimeoutError:
-            if not future.cancelled():  # the function itself raised TimeoutError
-                raise
+            if not future.cancelled():
+                # It was answered: the function itself raised TimeoutError, or only the loop was late.
+                return future.result()
             self.is_lost = True
             raise CallTimedOut(f"{self.name}: no answer within {within_s:g} s") from None
 
@@ -67,11 +68,20 @@ class CallThread:
                 continue
             try:
                 result = call.function()
+            except StopIteration as error:
+                _answer(call, error=_as_runtime_error(error))
             except BaseException as error:  # noqa: BLE001 - handed to the caller, whoever that is
                 _answer(call, error=error)
             else:
                 _answer(call, result=result)
             del call
+
+
+def _as_runtime_error(error: StopIteration) -> RuntimeError:
+    """What a future can carry: StopIteration has another meaning to coroutines (PEP 479)."""
+    carried = RuntimeError("the call raised StopIteration")
+    carried.__cause__ = error
+    return carried
 
 
 def _answer(call: _Call, result: Any = None, error: BaseException | None = None) -> None:

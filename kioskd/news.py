@@ -39,6 +39,8 @@ class Subscription:
         return self
 
     async def __anext__(self) -> Event:
+        if self._is_over and self._queue.empty():
+            raise StopAsyncIteration
         event = await self._queue.get()
         if event is None:
             raise StopAsyncIteration
