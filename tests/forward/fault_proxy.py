@@ -76,8 +76,8 @@ class FaultProxy:
             case Fault.NOT_FHIR:
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 13\r\n\r\n<html></html>")
             case Fault.ENTRY_LATER | Fault.ENTRY_REFUSED:
-                status = "503 Service Unavailable" if fault is Fault.ENTRY_LATER else "400 Bad Request"
-                writer.write(_reply(200, _response([status] * len(entries))))
+                said = "503 Service Unavailable" if fault is Fault.ENTRY_LATER else "400 Bad Request"
+                writer.write(_reply(200, _response([said] * len(entries))))
             case Fault.FIRST_ONLY if entries:
                 bundle = json.loads(request.body) | {"entry": entries[:1]}
                 await self._forward(request.with_body(json.dumps(bundle).encode()), method, path)

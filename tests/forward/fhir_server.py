@@ -134,7 +134,7 @@ def _fits(resource: dict[str, Any], name: str, value: str) -> bool:
         case "patient":
             return any(p["actor"].get("reference") == value for p in resource["participant"])
         case "date":
-            start = resource["start"]
+            start = str(resource["start"])
             return start >= value[2:] if value.startswith("ge") else start < value[2:]
     return True
 
