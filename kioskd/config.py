@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from kioskd.core.appointment import AppointmentStatus
 from kioskd.core.ticket import SERIES_LETTERS
@@ -31,8 +31,26 @@ def _known_zone(name: str) -> str:
 
 def _listen_address(value: str) -> str:
     host, _, port = value.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
+    if not host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
         raise ValueError("expected host:port, such as 127.0.0.1:8080")
+    return value
+
+
+def _loopback_only(value: str) -> str:
+    if value.rpartition(":")[0] not in {"127.0.0.1", "localhost", "[::1]"}:
+        raise ValueError("the kiosk page is for the touchscreen of this machine: listen must be on 127.0.0.1")
+    return value
+
+
+def _local_time(value: time) -> time:
+    if value.tzinfo is not None:
+        raise ValueError("expected a local time without an offset, such as 04:00:00")
+    return value
+
+
+def _arrival(value: object) -> object:
+    if value not in ("arrived", "checked-in", "none"):
+        raise ValueError("expected arrived, checked-in or none")
     return value
 
 
@@ -59,7 +77,7 @@ class SiteConfig(Block):
     id: Id
     name: str = Field(min_length=1, max_length=60)
     timezone: Annotated[str, AfterValidator(_known_zone)]
-    day_starts: time = time(4, 0)
+    day_starts: Annotated[time, AfterValidator(_local_time)] = time(4, 0)
     languages: tuple[Literal["de", "en"], ...] = Field(("de", "en"), min_length=1)
     roles: tuple[Role, ...] = Field(("station", "hub", "records"), min_length=1)
     record_number_system: str = Field("urn:kioskd:record-number", min_length=1)
@@ -95,13 +113,7 @@ class StationConfig(Block):
     """``[station]``: one kiosk PC."""
 
     name: Id = "entrance"
-    listen: Listen = "127.0.0.1:8401"
-
-    @model_validator(mode="after")
-    def _loopback_only(self) -> StationConfig:
-        if self.listen.rpartition(":")[0] not in {"127.0.0.1", "localhost", "[::1]"}:
-            raise ValueError("the kiosk page is for the touchscreen of this machine: listen must be on 127.0.0.1")
-        return self
+    listen: Annotated[Listen, AfterValidator(_loopback_only)] = "127.0.0.1:8401"
 
 
 class HubConfig(Block):
@@ -113,15 +125,11 @@ class HubConfig(Block):
     desk_name: str = Field("Reception", min_length=1, max_length=40)
     records_url: str = Field("http://127.0.0.1:8405/fhir", pattern=r"^https?://")
     records_token_file: Path
-    appointment_target: AppointmentStatus | Literal["none"] = AppointmentStatus.CHECKED_IN
+    appointment_target: Annotated[AppointmentStatus | Literal["none"], BeforeValidator(_arrival)] = (
+        AppointmentStatus.CHECKED_IN
+    )
     wristbands: bool = True
-    gs1_company_prefix: str = Field("", pattern=r"^(\d{6,12})?$")
-
-    @model_validator(mode="after")
-    def _reachable_target(self) -> HubConfig:
-        if self.appointment_target not in {AppointmentStatus.ARRIVED, AppointmentStatus.CHECKED_IN, "none"}:
-            raise ValueError("expected appointment_target to be arrived, checked-in or none")
-        return self
+    gs1_company_prefix: str = Field("", pattern=r"^([0-9]{6,12})?$")
 
 
 class AreaConfig(Block):
@@ -130,7 +138,7 @@ class AreaConfig(Block):
     id: Id
     name: str = Field(min_length=1, max_length=40)
     series: str = Field(pattern=f"^[{SERIES_LETTERS}]$")
-    rooms: tuple[str, ...] = Field(min_length=1)
+    rooms: tuple[Annotated[str, Field(min_length=1, max_length=40)], ...] = Field(min_length=1)
 
 
 class RecordsConfig(Block):
@@ -233,14 +241,21 @@ def parse(text: str, name: str) -> Config:
     try:
         return Config.model_validate(data)
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(problem, text, name) for problem in error.errors())) from None
+        raise ConfigError("\n".join(_explain(problem, text, name) for problem in _causes(error))) from None
+
+
+def _causes(error: ValidationError) -> list[Any]:
+    """The problems without those that only follow from another: a list is not too short if its items are wrong."""
+    found = error.errors()
+    inside = {problem["loc"][:-1] for problem in found}
+    return [problem for problem in found if problem["type"] != "too_short" or problem["loc"] not in inside]
 
 
 def explain(
     problems: ValidationError, text: str, name: str, under: tuple[str | int, ...], known: tuple[str, ...]
 ) -> list[str]:
     """One line for each problem of a driver's keys; ``under`` is where the block stands, such as ("device", 1)."""
-    return [_explain(dict(p) | {"loc": (*under, *p["loc"])}, text, name, known) for p in problems.errors()]
+    return [_explain(dict(p) | {"loc": (*under, *p["loc"])}, text, name, known) for p in _causes(problems)]
 
 
 def _explain(problem: Any, text: str, name: str, known: tuple[str, ...] = ()) -> str:
@@ -248,10 +263,9 @@ def _explain(problem: Any, text: str, name: str, known: tuple[str, ...] = ()) ->
     key = ".".join(str(part) for part in place)
     what = str(problem["msg"]).removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(place[-1]), _keys_at(place[:-1]), n=1)
-        what = "unknown key" + (
-            f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(_keys_at(place[:-1]))}"
-        )
+        keys = known or _keys_at(place[:-1])
+        near = difflib.get_close_matches(str(place[-1]), keys, n=1)
+        what = "unknown key" + (f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(keys)}")
     elif problem["type"] == "missing":
         what = "is missing"
     elif not what.startswith("expected"):

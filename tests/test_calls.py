@@ -135,7 +135,7 @@ async def test_an_answer_that_came_in_time_counts_also_when_the_loop_was_late() 
         call = asyncio.create_task(one.call(answer, 0.05))
         await asyncio.sleep(0)
         assert answered.wait(LONG_S)
-        time.sleep(0.1)  # the loop stands still beyond the deadline
+        time.sleep(0.1)  # noqa: ASYNC251 - the loop stands still beyond the deadline
         assert await call == "in time"
         assert not one.is_lost
 
