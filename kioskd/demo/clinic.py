@@ -13,7 +13,18 @@ from kioskd.core.patient import KVID_SYSTEM
 from kioskd.errors import StartRefused
 
 RECORD_NUMBER_SYSTEM = "urn:kioskd:record-number"
-PRACTITIONERS = ("Dr. Lena Hart", "Dr. Mehmet Yıldız", "Dr. Ines Król")
+PRACTITIONERS = (("Hart", "Lena"), ("Yıldız", "Mehmet"), ("Król", "Ines"))
+
+
+def practitioner_resource(number: int) -> dict[str, Any]:
+    """A FHIR Practitioner of the demo."""
+    family, given = PRACTITIONERS[number]
+    return {
+        "resourceType": "Practitioner",
+        "id": f"demo-{number}",
+        "active": True,
+        "name": [{"prefix": ["Dr."], "family": family, "given": [given]}],
+    }
 
 
 def patient_resource(person: SamplePerson, number: int) -> dict[str, Any]:
@@ -40,6 +51,9 @@ def patient_resource(person: SamplePerson, number: int) -> dict[str, Any]:
 def appointment_resource(person: SamplePerson, number: int, starts_at: datetime) -> dict[str, Any]:
     """A FHIR Appointment of 15 minutes."""
     ends_at = starts_at + timedelta(minutes=15)
+    doctor = number % len(PRACTITIONERS)
+    family, given = PRACTITIONERS[doctor]
+    practitioner = {"reference": f"Practitioner/demo-{doctor}", "display": f"Dr. {given} {family}"}
     return {
         "resourceType": "Appointment",
         "id": f"demo-{person.id}-{number}",
@@ -49,14 +63,14 @@ def appointment_resource(person: SamplePerson, number: int, starts_at: datetime)
         "end": ends_at.isoformat(),
         "participant": [
             {"actor": {"reference": f"Patient/demo-{person.id}"}, "status": "accepted"},
-            {"actor": {"display": PRACTITIONERS[number % len(PRACTITIONERS)]}, "status": "accepted"},
+            {"actor": practitioner, "status": "accepted"},
         ],
     }
 
 
 def clinic_day(now: datetime, people: Sequence[SamplePerson] = SAMPLE_PEOPLE) -> list[dict[str, Any]]:
     """Everybody who is in the records, and an appointment in the next two hours for who has one."""
-    resources: list[dict[str, Any]] = []
+    resources = [practitioner_resource(number) for number in range(len(PRACTITIONERS))]
     first = now.astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=5)
     for number, person in enumerate(p for p in people if p.is_in_records):
         resources.append(patient_resource(person, number))

@@ -150,7 +150,7 @@ listen = "{at["kiosk"]}"
 [hub]
 console_listen = "{at["console"]}"
 display_listen = "{at["display"]}"
-desk_name = "Empfang"
+desk_name = "Anmeldung"
 records_url = "http://{at["fhir"]}/fhir"
 records_token_file = "{folder / "records.token"}"
 gs1_company_prefix = "4012345"

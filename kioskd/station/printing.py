@@ -166,6 +166,8 @@ class PrintQueue:
     async def _look(self, device: ManagedDevice, printer: TicketPrinter | WristbandPrinter) -> PrinterStatus:
         """Ask the printer how it is, and let the desk know."""
         status = await device.call(printer.status, STATUS_WITHIN_S)
+        if status.cause is Cause.BUSY:
+            return status  # it is printing: nobody's hand is needed
         if not status.is_ready:
             await device.change(NEEDS_ATTENTION, status.cause or Cause.FAULT)
         else:
