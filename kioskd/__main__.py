@@ -74,6 +74,11 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_user_commands(commands.add_parser("user", help="accounts of staff"))
 
+    broker = commands.add_parser("broker", help="write the files of a mosquitto for this site")
+    broker.add_argument("folder", type=Path)
+    broker.add_argument("--config", type=Path, required=True, metavar="FILE")
+    broker.set_defaults(command=_broker)
+
     audit = commands.add_parser("audit", help="the audit trail")
     audit.add_argument("what", choices=["verify"], help="check every chain of every database")
     audit.add_argument("--config", type=Path, required=True, metavar="FILE")
@@ -135,6 +140,13 @@ def _user(options: argparse.Namespace) -> int:
     from kioskd.commands.databases import user
 
     return asyncio.run(user(config.load(options.config), options.what, options.name, options.role))
+
+
+def _broker(options: argparse.Namespace) -> int:
+    from kioskd import config
+    from kioskd.commands.broker import write_broker_files
+
+    return write_broker_files(config.load(options.config), options.folder)
 
 
 def _audit(options: argparse.Namespace) -> int:
