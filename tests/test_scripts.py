@@ -1,4 +1,4 @@
-"""The scripts: bash reads them, the locks pin every dependency by hash and without address, README names what is there."""
+"""The scripts: bash reads them, the locks pin every dependency by its hashes, README names what is there."""
 
 from __future__ import annotations
 
