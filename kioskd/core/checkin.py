@@ -118,7 +118,16 @@ def refused(s: Session, reason: Reason, now: datetime, patient: Patient | None =
     """
     if s.step not in {Step.WELCOME, Step.READING, Step.CONFIRM, Step.CHECKING_IN, Step.TAKE_CARD}:
         return s
-    return replace(s, step=Step.ASKING_HELP, reason=reason, patient=patient or s.patient, touched_at=now)
+    # Who asks without a card came now: the welcome page may have waited for hours.
+    arrived_at = now if s.step in {Step.WELCOME, Step.TAKE_CARD} else s.arrived_at
+    return replace(
+        s,
+        step=Step.ASKING_HELP,
+        reason=reason,
+        patient=patient or s.patient,
+        arrived_at=arrived_at,
+        touched_at=now,
+    )
 
 
 def checked_in(s: Session, label: str, area: str, before: bool, now: datetime) -> Session:

@@ -1,0 +1,217 @@
+"""The check-in session: every input in every step, stale inputs, and time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from kioskd.core import checkin
+from kioskd.core.checkin import ASKING_AT_MOST, IDLE_AFTER, IDLE_GRACE, SHOWN_FOR, Session, Step
+from kioskd.core.identity import Identified, Reason
+from tests.people import NOW, appointment, card, patient
+
+ID, FRESH = uuid4(), uuid4()
+LATER = NOW + timedelta(seconds=10)
+FOUND = Identified(patient(), appointment())
+OTHER = patient(2, family="Nowak")
+
+BLANK = Session(ID, Step.WELCOME, NOW, NOW, "de")
+READING = replace(BLANK, step=Step.READING, card_in_reader=True)
+KNOWN = replace(READING, card=card(), patient=patient(), appointment=appointment())
+IN_STEP = {
+    Step.WELCOME: BLANK,
+    Step.READING: READING,
+    Step.CONFIRM: replace(KNOWN, step=Step.CONFIRM),
+    Step.CHECKING_IN: replace(KNOWN, step=Step.CHECKING_IN),
+    Step.DONE: replace(KNOWN, step=Step.DONE, label="A12", area="general"),
+    Step.ASKING_HELP: replace(KNOWN, step=Step.ASKING_HELP, reason=Reason.NOT_ME),
+    Step.HELP: replace(KNOWN, step=Step.HELP, reason=Reason.NOT_ME, label="D7"),
+    Step.TAKE_CARD: replace(BLANK, step=Step.TAKE_CARD, card_in_reader=True),
+}
+INPUTS: dict[str, Callable[[Session], Session]] = {
+    "card_seen": lambda s: checkin.card_seen(s, FRESH, LATER),
+    "card_removed": lambda s: checkin.card_removed(s, LATER),
+    "identified": lambda s: checkin.identified(s, card(), FOUND, LATER),
+    "confirmed": lambda s: checkin.confirmed(s, LATER),
+    "refused": lambda s: checkin.refused(s, Reason.NO_PATIENT, LATER),
+    "checked_in": lambda s: checkin.checked_in(s, "A12", "general", True, LATER),
+    "help_issued": lambda s: checkin.help_issued(s, "D7", LATER),
+    "gave_up": lambda s: checkin.gave_up(s, LATER),
+    "restart": lambda s: checkin.restart(s, FRESH, "de", LATER),
+}
+NEXT_PATIENT = Session(FRESH, Step.READING, LATER, LATER, "de", card_in_reader=True)
+NOBODY = Session(FRESH, Step.WELCOME, LATER, LATER, "de")
+TAKE_CARD = Session(FRESH, Step.TAKE_CARD, LATER, LATER, "de", card_in_reader=True)
+SAME = object()
+
+
+def but(step: Step, /, **changes: object) -> Session:
+    return replace(IN_STEP[step], touched_at=LATER, **changes)
+
+
+def asking(step: Step, /, **changes: object) -> Session:
+    return but(step, step=Step.ASKING_HELP, reason=Reason.NO_PATIENT, **changes)
+
+
+def taken_out(step: Step) -> Session:
+    return replace(IN_STEP[step], card_in_reader=False)
+
+
+def given_up(step: Step) -> Session:
+    return but(step, step=Step.HELP, reason=Reason.HUB_UNREACHABLE)
+
+
+# One line for each input: what comes of it in each step. SAME: it changes nothing.
+TABLE: dict[str, dict[Step, object]] = {
+    "card_seen": {
+        Step.WELCOME: but(Step.WELCOME, step=Step.READING, card_in_reader=True, arrived_at=LATER),
+        Step.READING: NEXT_PATIENT,
+        Step.CONFIRM: NEXT_PATIENT,
+        Step.CHECKING_IN: SAME,
+        Step.DONE: NEXT_PATIENT,
+        Step.ASKING_HELP: SAME,
+        Step.HELP: NEXT_PATIENT,
+        Step.TAKE_CARD: NEXT_PATIENT,
+    },
+    "card_removed": {
+        Step.WELCOME: SAME,
+        Step.READING: but(Step.READING, step=Step.WELCOME, card_in_reader=False, notice="card-removed-early"),
+        Step.CONFIRM: taken_out(Step.CONFIRM),
+        Step.CHECKING_IN: taken_out(Step.CHECKING_IN),
+        Step.DONE: taken_out(Step.DONE),
+        Step.ASKING_HELP: taken_out(Step.ASKING_HELP),
+        Step.HELP: taken_out(Step.HELP),
+        Step.TAKE_CARD: but(Step.TAKE_CARD, step=Step.WELCOME, card_in_reader=False),
+    },
+    "identified": dict.fromkeys(Step, SAME)
+    | {
+        Step.READING: but(
+            Step.READING, step=Step.CONFIRM, card=card(), patient=FOUND.patient, appointment=FOUND.appointment
+        )
+    },
+    "confirmed": dict.fromkeys(Step, SAME) | {Step.CONFIRM: but(Step.CONFIRM, step=Step.CHECKING_IN)},
+    "refused": dict.fromkeys(Step, SAME)
+    | {
+        Step.WELCOME: asking(Step.WELCOME, arrived_at=LATER),
+        Step.READING: asking(Step.READING),
+        Step.CONFIRM: asking(Step.CONFIRM),
+        Step.CHECKING_IN: asking(Step.CHECKING_IN),
+        Step.TAKE_CARD: asking(Step.TAKE_CARD, arrived_at=LATER),
+    },
+    "checked_in": dict.fromkeys(Step, SAME)
+    | {
+        Step.CHECKING_IN: but(Step.CHECKING_IN, step=Step.DONE, label="A12", area="general", was_checked_in_before=True)
+    },
+    "help_issued": dict.fromkeys(Step, SAME) | {Step.ASKING_HELP: but(Step.ASKING_HELP, step=Step.HELP, label="D7")},
+    "gave_up": dict.fromkeys(Step, SAME)
+    | {Step.CHECKING_IN: given_up(Step.CHECKING_IN), Step.ASKING_HELP: given_up(Step.ASKING_HELP)},
+    "restart": {
+        Step.WELCOME: NOBODY,
+        Step.READING: TAKE_CARD,
+        Step.CONFIRM: TAKE_CARD,
+        Step.CHECKING_IN: SAME,
+        Step.DONE: TAKE_CARD,
+        Step.ASKING_HELP: SAME,
+        Step.HELP: TAKE_CARD,
+        Step.TAKE_CARD: TAKE_CARD,
+    },
+}
+
+
+@pytest.mark.parametrize("step", Step)
+@pytest.mark.parametrize("name", INPUTS)
+def test_every_input_in_every_step(name: str, step: Step) -> None:
+    before = IN_STEP[step]
+    expected = TABLE[name][step]
+    assert INPUTS[name](before) == (before if expected is SAME else expected)
+
+
+def test_the_table_is_whole() -> None:
+    assert TABLE.keys() == INPUTS.keys()
+    assert all(line.keys() == set(Step) == IN_STEP.keys() for line in TABLE.values())
+
+
+@pytest.mark.parametrize("step", [Step.DONE, Step.HELP, Step.CONFIRM])
+def test_the_card_of_the_next_patient_clears_everything_of_the_one_before(step: Step) -> None:
+    fresh = checkin.card_seen(replace(IN_STEP[step], notice="x", was_checked_in_before=True), FRESH, LATER)
+    assert (fresh.patient, fresh.card, fresh.appointment, fresh.label, fresh.reason) == (None, None, None, "", None)
+    assert (fresh.id, fresh.arrived_at) == (FRESH, LATER)
+
+
+def test_a_card_is_noticed_while_an_answer_is_awaited_and_must_be_taken_out_later() -> None:
+    waiting = replace(IN_STEP[Step.CHECKING_IN], card_in_reader=False)
+    seen = checkin.card_seen(waiting, FRESH, LATER)
+    assert (seen.id, seen.step, seen.card_in_reader) == (ID, Step.CHECKING_IN, True)
+    done = checkin.checked_in(seen, "A12", "general", False, LATER)
+    assert checkin.restart(done, FRESH, "de", LATER).step is Step.TAKE_CARD
+
+
+def test_who_asks_for_help_without_a_card_came_when_they_asked() -> None:
+    """The welcome page has waited since the patient before; that is not when this one came."""
+    hours = NOW + timedelta(hours=3)
+    assert checkin.refused(BLANK, Reason.ASKED_FOR_HELP, hours).arrived_at == hours
+
+
+def test_who_put_in_a_card_came_when_they_did() -> None:
+    seen = checkin.card_seen(BLANK, FRESH, LATER)
+    refused = checkin.refused(seen, Reason.NO_PATIENT, LATER + timedelta(seconds=8))
+    assert refused.arrived_at == LATER
+
+
+def test_a_refusal_that_knows_the_person_says_who() -> None:
+    assert checkin.refused(READING, Reason.NO_APPOINTMENT, LATER, OTHER).patient == OTHER
+
+
+def test_the_hint_on_the_welcome_page_goes_with_the_next_card() -> None:
+    hint = checkin.card_removed(READING, LATER)
+    assert hint.notice
+    assert checkin.card_seen(hint, FRESH, LATER).notice == ""
+
+
+@pytest.mark.parametrize("step", Step)
+def test_the_language_can_be_changed_in_every_step_and_changes_nothing_else(step: Step) -> None:
+    before = IN_STEP[step]
+    assert checkin.language_chosen(before, "en", LATER) == replace(before, language="en", touched_at=LATER)
+
+
+@pytest.mark.parametrize(
+    ("step", "clears_after"),
+    [
+        (Step.CONFIRM, IDLE_AFTER + IDLE_GRACE),
+        (Step.DONE, SHOWN_FOR),
+        (Step.HELP, SHOWN_FOR),
+        (Step.WELCOME, None),
+        (Step.READING, None),
+        (Step.CHECKING_IN, None),
+        (Step.ASKING_HELP, None),
+        (Step.TAKE_CARD, None),
+    ],
+)
+def test_when_a_page_clears_by_itself(step: Step, clears_after: timedelta | None) -> None:
+    assert checkin.clears_at(IN_STEP[step]) == (None if clears_after is None else NOW + clears_after)
+
+
+@pytest.mark.parametrize("step", [Step.CONFIRM, Step.DONE, Step.HELP])
+def test_more_time_is_more_time(step: Step) -> None:
+    before = checkin.clears_at(IN_STEP[step])
+    after = checkin.clears_at(checkin.touched(IN_STEP[step], LATER))
+    assert before is not None
+    assert after == before + (LATER - NOW)
+
+
+@pytest.mark.parametrize("step", Step)
+def test_only_a_page_that_waits_for_the_hub_gives_up(step: Step) -> None:
+    waits = step in {Step.CHECKING_IN, Step.ASKING_HELP}
+    assert checkin.gives_up_at(IN_STEP[step]) == (NOW + ASKING_AT_MOST if waits else None)
+    assert (checkin.clears_at(IN_STEP[step]) is None) or not waits, "a page that waits must not clear"
+
+
+@pytest.mark.parametrize("step", Step)
+def test_only_who_is_asked_to_confirm_can_be_idle(step: Step) -> None:
+    tick = timedelta(microseconds=1)
+    assert not checkin.is_idle(IN_STEP[step], NOW + IDLE_AFTER - tick)
+    assert checkin.is_idle(IN_STEP[step], NOW + IDLE_AFTER) is (step is Step.CONFIRM)
