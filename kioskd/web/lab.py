@@ -184,7 +184,7 @@ class LabPage:
         }
 
     def _problem(self, request: Request, status: int, reference: str) -> Response:
-        context = {"status": status, "reference": reference}
+        context = {"problem": status, "reference": reference}
         return self._pages.response("lab/problem.html", SOURCE_LANGUAGE, status, **context)
 
     # --- hands -------------------------------------------------------------------------------------------------

@@ -145,7 +145,7 @@ class Timeline:
                 self.at[_stop(kind)] = event.at
                 self._proofs[_stop(kind)] = proof
                 self._causes.pop(_stop(kind), None)
-            case (SheetNotPrinted() | SheetUnknown()) if event.check_in_id == self._check_in_id:
+            case SheetNotPrinted() | SheetUnknown() if event.check_in_id == self._check_in_id:
                 self._causes[_stop(event.kind)] = event.cause
             case TicketCalled(label=label) if label and label == self.label:
                 self.at.setdefault(Stop.CALLED, event.at)
