@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, insert, select
@@ -27,6 +28,7 @@ from kioskd.core.events import (
 from kioskd.core.identity import Card, Identified, Reason, Refused
 from kioskd.core.printing import Cause, PrintState, ProofKind
 from kioskd.core.ticket import business_day, day_bounds
+from kioskd.errors import StoreError, Unreachable
 from kioskd.hub import tickets
 from kioskd.hub.tables import audit, check_in, device, outbox, sheet, ticket
 from kioskd.hub.view import RecordState
@@ -45,6 +47,8 @@ from kioskd.store import AuditEntry, Store
 from kioskd.store import audit as audit_chain
 from kioskd.store import outbox as outbox_queue
 from kioskd.store.outbox import OutboxState
+
+T = TypeVar("T")
 
 RECORDS = "records"
 """The outbox destination of check-ins."""
@@ -83,6 +87,13 @@ class Site:
         self._news = news
         self._clock = clock
 
+    async def _write(self, change: Callable[[Connection], T]) -> T:
+        """One transaction. Raises Unreachable: to a station a database that refuses is a hub that is away."""
+        try:
+            return await self._store.write(change)
+        except StoreError as error:
+            raise Unreachable(f"the hub's database: {error}") from error
+
     async def identify(self, card: Card, at: datetime) -> Identified | Refused:
         patient = identity.find_patient(card, await self._schedule.find_patients(card.identifier))
         if isinstance(patient, Reason):
@@ -93,7 +104,7 @@ class Site:
 
     async def check_in(self, request: CheckInRequest) -> CheckInReply:
         now = self._clock()
-        reply, is_new = await self._store.write(lambda c: self._check_in(c, request, now))
+        reply, is_new = await self._write(lambda c: self._check_in(c, request, now))
         if is_new:
             self._news.publish(PatientCheckedIn(now, reply.check_in_id, reply.label, reply.area))
         return reply
@@ -150,7 +161,7 @@ class Site:
 
     async def ask_for_help(self, request: HelpRequest) -> HelpReply:
         now = self._clock()
-        reply, is_new = await self._store.write(lambda c: self._ask_for_help(c, request, now))
+        reply, is_new = await self._write(lambda c: self._ask_for_help(c, request, now))
         if is_new:
             self._news.publish(HelpTicketIssued(now, reply.check_in_id, reply.label, request.reason))
         return reply
@@ -180,7 +191,7 @@ class Site:
 
     async def station_started(self, station: str, devices: Sequence[str]) -> None:
         gone = (device.c.station == station) & device.c.device.not_in(list(devices))
-        await self._store.write(lambda c: c.execute(device.delete().where(gone)))
+        await self._write(lambda c: c.execute(device.delete().where(gone)))
 
     async def report_device(self, report: DeviceReport) -> None:
         def save(connection: Connection) -> None:
@@ -197,7 +208,7 @@ class Site:
                 )
             )
 
-        await self._store.write(save)
+        await self._write(save)
         self._news.publish(DeviceChanged(self._clock(), report.station, report.device, report.state, report.what))
 
     async def report_print(self, report: PrintReport) -> None:
@@ -220,7 +231,7 @@ class Site:
                 )
             )
 
-        await self._store.write(save)
+        await self._write(save)
         event = _print_event(report)
         if event is not None:
             self._news.publish(event)
@@ -303,8 +314,9 @@ def _print_event(report: PrintReport) -> Event | None:
             return SheetPrinted(report.at, report.check_in_id, report.kind, report.proof or ProofKind.NONE)
         case PrintState.UNKNOWN:
             return SheetUnknown(report.at, report.check_in_id, report.kind, report.cause or Cause.NOT_CONFIRMED)
-        case PrintState.QUEUED | PrintState.EXPIRED if report.cause is not None:
-            is_over = report.state is PrintState.EXPIRED
-            return SheetNotPrinted(report.at, report.check_in_id, report.kind, report.cause, is_over)
+        case PrintState.EXPIRED:
+            return SheetNotPrinted(report.at, report.check_in_id, report.kind, report.cause, is_over=True)
+        case PrintState.QUEUED if report.cause is not None:
+            return SheetNotPrinted(report.at, report.check_in_id, report.kind, report.cause, is_over=False)
         case _:
             return None
