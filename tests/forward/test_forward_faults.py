@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -71,11 +72,10 @@ async def test_with_every_fifth_delivery_failing_nothing_is_lost_doubled_or_over
         str(check_in_id(n)) for n in range(count)
     )
     assert {r["status"] for r in memory.all("Appointment")} == {"checked-in"}
-    for key in range(keys):
-        labels = [
-            identifier_of(e, "urn:kioskd:ticket") for e in written if e["subject"]["reference"] == f"Patient/p{key}"
-        ]
-        assert labels == [f"A{n}" for n in range(key, count, keys)]
+    labels = defaultdict(list)
+    for encounter in written:
+        labels[encounter["subject"]["reference"]].append(identifier_of(encounter, "urn:kioskd:ticket"))
+    assert labels == {f"Patient/p{key}": [f"A{n}" for n in range(key, count, keys)] for key in range(keys)}
     assert {fault for _, _, fault in proxy.seen} == {None, *TEMPORARY}
 
 
