@@ -8,4 +8,5 @@ Read in this order:
 ``live``      server-sent events: a fragment is rendered again when an event concerns it
 ``kiosk``     the patient's page
 ``display``   the waiting room's page
+``lab``       the front desk of the demo as a drawing to play with; ``lab_timeline`` is its chart
 """

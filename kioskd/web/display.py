@@ -57,7 +57,7 @@ def display_app(
 ) -> ASGIApp:
     """The displays of one site. GET ``/<area>`` is the page (``?theme=light|dark|contrast``, else as the system asks).
 
-    ``hosts`` and ``framed_by`` as in ``security.Guard``. Raises ValueError for a broker address that a browser can't use.
+    ``hosts`` and ``framed_by`` as in ``security.Guard``. Raises ValueError for a broker address that is no WebSocket's.
     """
     page = _DisplayPage(settings, pages, _build())
     routes = [

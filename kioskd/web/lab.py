@@ -1,8 +1,8 @@
 """The lab page of the demo: the front desk as a drawing to play with, around the daemon's own pages.
 
 What a hand does to the simulated hardware is a POST of a plain form that answers 303 to ``/``, or the live part of the
-page to htmx. ``/live`` draws that part again when an event was heard, and every second while a printer is at work: paper
-moves without telling anybody. The page is in English: it is for people who try the program out.
+page to htmx. ``/live`` draws that part again when an event was heard, and every second while a printer is at work:
+paper moves without telling anybody. The page is in English: it is for people who try the program out.
 """
 
 from __future__ import annotations
@@ -254,7 +254,7 @@ class LabPage:
 
 
 async def _until_removed(heard: Subscription) -> None:
-    """Return when the daemon saw the card go, or did not in time: then its reader is away and can't mistake anything."""
+    """Return when the daemon saw the card go, or did not in time: a reader that is away can't mistake anything."""
     try:
         async with asyncio.timeout(REMOVED_WITHIN_S):
             async for event in heard:

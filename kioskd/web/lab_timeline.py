@@ -224,7 +224,7 @@ class Timeline:
         if stop in self._causes:
             return StopState.TROUBLE
         is_next = before in self.at and stop in _BY_PEOPLE and not (stop is Stop.COMMITTED and self.is_again)
-        return StopState.PERSON if is_next and self.reason is None or is_next and self.label else StopState.OPEN
+        return StopState.PERSON if is_next and (self.reason is None or self.label) else StopState.OPEN
 
     def _note(self, stop: Stop) -> str:
         if stop is Stop.COMMITTED:

@@ -1,7 +1,7 @@
-"""The lab page: what hands do, what is shown of it, and what is refused. With a toy desk, a real server and Chromium."""
+"""The lab page: what hands do, what is shown of it, and what is refused; on a real server, in Chromium."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -26,9 +26,9 @@ from kioskd.web.lab import LabAccount, LabPage, LabSettings, origin
 from kioskd.web.pages import Pages
 from kioskd.web.server import serve
 from tests.web.browser import DESK, LANDSCAPE, Visit
+from tests.web.conftest import OpenPage
 from tests.web.console_rig import Rig as Console
 from tests.web.console_rig import console
-from tests.web.conftest import OpenPage
 from tests.web.kiosk_session import VIEWS, ScriptedKiosk
 from tests.web.toy_desk import ToyDesk
 
@@ -126,9 +126,8 @@ async def test_another_card_goes_in_when_the_daemon_has_seen_the_first_one_go(la
     async with lab.client() as hand:
         await hand.post("/card", data={"card": "anna-huber"})
         swapping = asyncio.create_task(hand.post("/card", data={"card": "leyla-demir"}))
-        async with asyncio.timeout(5):
-            while lab.desk.done[-1] != "remove":
-                await asyncio.sleep(0)
+        await _done(lab, "insert anna-huber")
+        await _done(lab, "remove")
         lab.news.publish(CardRemoved(NOW, "entrance"))
         assert (await swapping).status_code == 303
     assert lab.desk.done == ["insert anna-huber", "remove", "insert leyla-demir"]
@@ -201,7 +200,7 @@ async def test_everything_works_by_keyboard_and_the_focus_stays(lab: Lab, open_p
         await page.locator(press).focus()
         async with page.expect_response(lambda answer: answer.request.method == "POST"):
             await page.keyboard.press("Enter")
-        await _until(lambda done=done: lab.desk.done[-1] == done)
+        await _done(lab, done)
         await expect(page.locator(press)).to_be_focused()
 
 
@@ -446,7 +445,7 @@ async def _assert_accessible(visit: Visit) -> None:
     visit.troubles[:] = [trouble for trouble in visit.troubles if "'postMessage'" not in trouble]
 
 
-async def _until(is_so: Callable[[], bool]) -> None:
+async def _done(lab: Lab, what: str) -> None:
+    """Wait for the next thing that a hand does, which is ``what``."""
     async with asyncio.timeout(5):
-        while not is_so():
-            await asyncio.sleep(0)
+        assert await lab.desk.heard.get() == what

@@ -1,5 +1,6 @@
 """A front desk written by hand: it does what a test asks, notes it, and can refuse."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from io import BytesIO
@@ -30,6 +31,7 @@ class ToyDesk:
             True,
         )
         self.done: list[str] = []
+        self.heard: asyncio.Queue[str] = asyncio.Queue()
         self.refusal = ""
 
     def change(self, name: str, **values: object) -> None:
@@ -41,6 +43,7 @@ class ToyDesk:
         if self.refusal:
             raise DeviceUnavailable("simulators", self.refusal)
         self.done.append(what)
+        self.heard.put_nowait(what)
 
     def cards(self) -> Sequence[SampleCard]:
         return self._cards
