@@ -75,7 +75,9 @@ async def lab(rig: Rig, daemon: Running) -> AsyncIterator[Lab]:
     """Serve the lab page from entering to leaving. Raises StartRefused."""
     accounts = tuple(
         [
-            LabAccount(role.value, await daemon.staff.add_account(role.value, [role], "system", is_permanent=True), page)
+            LabAccount(
+                role.value, await daemon.staff.add_account(role.value, [role], "system", is_permanent=True), page
+            )
             for role, page in _ACCOUNTS.items()
         ]
     )
