@@ -20,6 +20,7 @@ async def read_cards(device: ManagedDevice, kiosk: Kiosk) -> None:
     await kiosk.reader_ready(True)
     try:
         while True:
+            await device.tell()
             if await device.call(lambda: reader.wait_for_card(POLL_S), POLL_S + 3):
                 await _one_card(device, reader, kiosk)
     finally:
@@ -31,7 +32,8 @@ async def _one_card(device: ManagedDevice, reader: CardReader, kiosk: Kiosk) -> 
     try:
         card = await device.call(reader.read_card, READ_WITHIN_S)
     except CardUnreadable as error:
-        await kiosk.card_unreadable(Reason(error.reason))
+        known = error.reason in set(Reason)
+        await kiosk.card_unreadable(Reason(error.reason) if known else Reason.CARD_UNREADABLE)
     else:
         await kiosk.card_read(card)
     while not await device.call(lambda: reader.wait_for_removal(POLL_S), POLL_S + 3):

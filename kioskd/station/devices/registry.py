@@ -5,6 +5,7 @@ A device that can't be used is a ``DisabledDevice`` with its reason, never a fai
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -47,7 +48,7 @@ def driver_names() -> list[str]:
 
 
 def load_driver(name: str) -> Driver:
-    """A driver by name. Raises LookupError when no package brings it; an import error of its package passes."""
+    """A driver by name. Raises LookupError when no package brings it; an error of its package passes."""
     for entry in entry_points(group=DRIVERS):
         if entry.name == name:
             driver: Driver = _load(entry)()
@@ -75,13 +76,16 @@ def _find(block: DeviceConfig, index: int, text: str, file: str) -> FoundDevice 
     def disabled(what: str, kind: str = "") -> DisabledDevice:
         return DisabledDevice(block.name, kind, block.driver, what)
 
+    names = driver_names()
+    if block.driver not in names:
+        line = site_file.line_of(text, ("device", index, "driver"))
+        near = difflib.get_close_matches(block.driver, names, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
+        return disabled(f"{file}:{line}: device.{index}.driver: no driver {block.driver!r}; {hint}")
     try:
         driver = load_driver(block.driver)
-    except LookupError as error:
-        line = site_file.line_of(text, ("device", index, "driver"))
-        return disabled(f"{file}:{line}: device.{index}.driver: {error.args[0]}")
-    except ImportError as error:
-        return disabled(f"driver {block.driver!r} can't be loaded: {error}")
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with a driver's package costs its devices only
+        return disabled(f"driver {block.driver!r} can't be loaded: {_what(error)}")
     if not block.enabled:
         return disabled("switched off in the site file", driver.kind)
     try:
@@ -92,6 +96,12 @@ def _find(block: DeviceConfig, index: int, text: str, file: str) -> FoundDevice 
         return disabled("; ".join(problems), driver.kind)
     try:
         device = driver.create(block.name, keys, card_kinds() if driver.kind == "card-reader" else [])
-    except (ImportError, OSError, ValueError, KioskdError) as error:
-        return disabled(f"driver {block.driver!r} can't be started: {error}", driver.kind)
+    except Exception as error:  # noqa: BLE001 - as above
+        return disabled(f"driver {block.driver!r} can't be started: {_what(error)}", driver.kind)
     return FoundDevice(block.name, driver.kind, block.driver, device)
+
+
+def _what(error: Exception) -> str:
+    """An error's text for staff; that of a bug also says which kind it is."""
+    is_plain = isinstance(error, ImportError | OSError | KioskdError)
+    return str(error) if is_plain else f"{type(error).__name__}: {error}"
