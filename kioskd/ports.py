@@ -197,6 +197,8 @@ class CheckInReply:
     was_checked_in_before: bool
     band_number: int | None
     """The number of the wristband to print (rises for each patient), or None when the site prints none."""
+    called_to: str = ""
+    """The room that this ticket is called to right now, for who comes to the kiosk a second time."""
 
 
 @dataclass(frozen=True, slots=True)

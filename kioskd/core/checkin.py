@@ -62,6 +62,7 @@ class Session:
     label: str = ""
     area: str = ""
     was_checked_in_before: bool = False
+    called_to: str = ""
     reason: Reason | None = None
     notice: str = ""
     """A short hint on the welcome page: ``card-removed-early`` or empty."""
@@ -130,11 +131,12 @@ def refused(s: Session, reason: Reason, now: datetime, patient: Patient | None =
     )
 
 
-def checked_in(s: Session, label: str, area: str, before: bool, now: datetime) -> Session:
-    """The hub committed the check-in."""
+def checked_in(s: Session, label: str, area: str, before: bool, now: datetime, called_to: str = "") -> Session:
+    """The hub committed the check-in. ``called_to``: it did so earlier, and the number is being called to that room."""
     if s.step is not Step.CHECKING_IN:
         return s
-    return replace(s, step=Step.DONE, label=label, area=area, was_checked_in_before=before, touched_at=now)
+    done = replace(s, step=Step.DONE, label=label, area=area, touched_at=now)
+    return replace(done, was_checked_in_before=before, called_to=called_to)
 
 
 def help_issued(s: Session, label: str, now: datetime) -> Session:

@@ -7,7 +7,7 @@ entry are one transaction: it is either all there or was never told to anybody.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TypeVar
 from uuid import UUID
@@ -27,6 +27,7 @@ from kioskd.core.events import (
 )
 from kioskd.core.identity import Card, Identified, Reason, Refused
 from kioskd.core.printing import Cause, PrintState, ProofKind
+from kioskd.core.queue import TicketState
 from kioskd.core.ticket import business_day, day_bounds
 from kioskd.errors import StoreError, Unreachable
 from kioskd.hub import tickets
@@ -144,6 +145,8 @@ class Site:
                 ticket.c.series,
                 ticket.c.number,
                 ticket.c.area,
+                ticket.c.state,
+                ticket.c.room,
             )
             .join(ticket, ticket.c.check_in_id == check_in.c.id)
             .where((check_in.c.id == request.check_in_id) | (check_in.c.appointment_id == request.appointment.id))
@@ -152,7 +155,8 @@ class Site:
         if row is None:
             return None
         label, before = f"{row.series}{row.number}", row.id != request.check_in_id
-        return self._reply(row.id, label, row.area, row.arrived_at, row.band_number, before)
+        reply = self._reply(row.id, label, row.area, row.arrived_at, row.band_number, before)
+        return replace(reply, called_to=row.room if row.state == TicketState.CALLED else "")
 
     def _reply(
         self, check_in_id: UUID, label: str, area: str, arrived_at: datetime, band: int | None, before: bool

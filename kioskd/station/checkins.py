@@ -78,14 +78,14 @@ class CheckIns:
         await self._store.write(lambda c: intents.open_intent(c, request, self._clock()))
         return await self._ask_for_help(request, is_patient_here=True)
 
-    async def recover(self, in_hand: UUID | None = None) -> list[PrintJob]:
-        """Ask every open intent again, but not ``in_hand``, which is being asked right now; the new print jobs.
+    async def recover(self, is_in_hand: Callable[[UUID], bool] = lambda _: False) -> list[PrintJob]:
+        """Ask every open intent again, but not what ``is_in_hand``, being asked right now; the new print jobs.
 
         Raises Unreachable while the hub is away.
         """
         made: list[PrintJob] = []
         for request in await self._store.read(intents.open_intents):
-            if request.check_in_id == in_hand:
+            if is_in_hand(request.check_in_id):  # asked after the read: it may have begun meanwhile
                 continue
             if isinstance(request, HelpRequest):
                 made += (await self._ask_for_help(request, is_patient_here=False))[1]

@@ -50,6 +50,8 @@ class Kiosk:
         self._clock = clock
         self._session = checkin.welcome(uuid4(), site.languages[0], clock())
         self._area_name = ""
+        self._reading: UUID | None = None
+        """The session whose card is being read; None for a card that came while another one's answer was awaited."""
         self._printed_for: UUID | None = None
         self._sheets: dict[SheetKind, PrintJob] = {}
         self._is_reader_ready = False
@@ -76,6 +78,7 @@ class Kiosk:
             area_name=self._area_name,
             arrived_at=s.arrived_at.astimezone(self._site.zone),
             was_checked_in_before=s.was_checked_in_before,
+            called_to=s.called_to,
             reason=s.reason,
             notice=s.notice,
             ticket=self._sheet_view(SheetKind.HELP_TICKET if s.step is Step.HELP else SheetKind.TICKET),
@@ -128,7 +131,10 @@ class Kiosk:
                 self._area_name = reply.area_name
                 self._note_sheets(reply.check_in_id, added)
                 before = reply.was_checked_in_before
-                self._set(checkin.checked_in(self._session, reply.label, reply.area, before, self._clock()))
+                done = checkin.checked_in(
+                    self._session, reply.label, reply.area, before, self._clock(), reply.called_to
+                )
+                self._set(done)
             self._queue.announce(added)
 
     async def deny(self, session_id: UUID) -> None:
@@ -137,7 +143,9 @@ class Kiosk:
             await self._refuse(session_id, Reason.NOT_ME, is_person_known=False)
 
     async def ask_for_help(self, session_id: UUID) -> None:
-        await self._refuse(session_id, Reason.ASKED_FOR_HELP)
+        # What is being committed as a check-in can't become a help ticket as well.
+        if self._session.step is not Step.CHECKING_IN:
+            await self._refuse(session_id, Reason.ASKED_FOR_HELP)
 
     async def need_more_time(self, session_id: UUID) -> None:
         if self._session.id == session_id:
@@ -155,15 +163,18 @@ class Kiosk:
 
     async def card_seen(self) -> None:
         now = self._clock()
-        ended = self._session
+        ended, printed_for = self._session, self._printed_for
         self._set(checkin.card_seen(self._session, uuid4(), now))
+        self._reading = self._session.id if self._session.step is Step.READING else None
         self._news.publish(CardSeen(now, self.station))
         if self._session.id != ended.id:
-            await self._queue.end_session(ended.id)
+            await self._end_session(ended.id, printed_for)
 
     async def card_read(self, card: Card) -> None:
         """The card was read whole: find its patient and appointment."""
-        session_id = self._session.id
+        session_id = self._reading
+        if session_id is None:
+            return
         try:
             found = await within(self._hub.identify(card, self._clock()))
         except KioskdError as error:
@@ -171,7 +182,7 @@ class Kiosk:
             found = Refused(Reason.RECORDS_UNREACHABLE)
         if isinstance(found, Refused):
             await self._refuse(session_id, found.reason, found.patient)
-        elif self._session.id == session_id:
+        elif self._session.id == session_id and self._session.step is Step.READING:
             now = self._clock()
             self._set(checkin.identified(self._session, card, found, now))
             self._news.publish(PatientIdentified(now, self.station, session_id))
@@ -180,8 +191,8 @@ class Kiosk:
         """Taken out too early is a hint on the welcome page; everything else is a help ticket."""
         if reason is Reason.CARD_REMOVED_EARLY:
             self._set(checkin.card_removed(self._session, self._clock()))
-        else:
-            await self._refuse(self._session.id, reason)
+        elif self._reading is not None:
+            await self._refuse(self._reading, reason)
 
     async def card_removed(self) -> None:
         now = self._clock()
@@ -211,7 +222,7 @@ class Kiosk:
             return
         self._set(refused)
         person = refused.patient if is_person_known else None
-        request = HelpRequest(s.id, self.station, s.arrived_at, reason, s.language, person)
+        request = HelpRequest(s.id, self.station, refused.arrived_at, reason, s.language, person)
         try:
             reply, added = await self._checkins.ask_for_help(request)
         except (Unreachable, StoreError) as error:
@@ -230,8 +241,10 @@ class Kiosk:
 
     async def recover(self) -> None:
         """Ask every open intent again. Raises Unreachable when the hub is away."""
-        asking = self._session.step in {Step.CHECKING_IN, Step.ASKING_HELP}
-        self._queue.announce(await self._checkins.recover(self._session.id if asking else None))
+        self._queue.announce(await self._checkins.recover(self._is_in_hand))
+
+    def _is_in_hand(self, check_in_id: UUID) -> bool:
+        return self._session.id == check_in_id and self._session.step in {Step.CHECKING_IN, Step.ASKING_HELP}
 
     # --- sheets --------------------------------------------------------------------------------------------
 
@@ -284,11 +297,14 @@ class Kiosk:
             await asyncio.sleep(ASK_AGAIN_S)
 
     async def _restart(self) -> None:
-        ended = self._session
-        self._area_name = ""
-        self._printed_for, self._sheets = None, {}
+        ended, printed_for = self._session, self._printed_for
         self._set(checkin.restart(ended, uuid4(), self._site.languages[0], self._clock()))
-        await self._queue.end_session(ended.id)
+        await self._end_session(ended.id, printed_for)
+
+    async def _end_session(self, ended: UUID, printed_for: UUID | None) -> None:
+        """Nothing of who has left prints by itself, also not the ticket of their earlier check-in."""
+        for check_in_id in {ended, printed_for or ended}:
+            await self._queue.end_session(check_in_id)
 
     def _set(self, session: Session) -> None:
         if session.id != self._session.id:

@@ -59,6 +59,7 @@ class PrintQueue:
         self._news = news
         self._clock = clock
         self._wake: dict[str, asyncio.Event] = {}
+        self._open: set[str] = set()
         self._expiry = asyncio.Event()
         self._untold: dict[JobKey, None] = {}
         self._has_news = asyncio.Event()
@@ -95,9 +96,10 @@ class PrintQueue:
             self.tell(job)
 
     async def expire_in_time(self) -> None:
-        """Runs for ever: jobs that have waited ``BEGIN_WITHIN`` expire, also while their printer is away."""
+        """Runs for ever: jobs for a printer that is away say so, and those that waited ``BEGIN_WITHIN`` expire."""
         while True:
             self._expiry.clear()
+            await self._block_for_away()
             oldest = await self._store.read(jobs.oldest_queued_at)
             wait_s = None if oldest is None else max(0.05, (oldest + BEGIN_WITHIN - self._clock()).total_seconds())
             try:
@@ -105,6 +107,12 @@ class PrintQueue:
                     await self._expiry.wait()
             except TimeoutError:
                 await self._expire()
+
+    async def _block_for_away(self) -> None:
+        """Say at once that a sheet can't be printed now: its patient must not wait for a printer that is off."""
+        for job in await self._store.read(jobs.unfinished):
+            if job.state is PrintState.QUEUED and job.cause is None and job.device not in self._open:
+                await self._block(job, Cause.NO_ANSWER)
 
     def tell(self, job: PrintJob) -> None:
         """Tell the session how a job is, now, and the desk as soon as it can be reached."""
@@ -149,8 +157,16 @@ class PrintQueue:
         printer = device.device
         if not isinstance(printer, TicketPrinter | WristbandPrinter):
             raise DeviceUnavailable(device.name, "is not a printer; its driver names the wrong kind")
+        self._open.add(device.name)
+        try:
+            await self._settle_by_odometer(device, printer)
+            await self._work_off(device, printer)
+        finally:
+            self._open.discard(device.name)
+            self._expiry.set()
+
+    async def _work_off(self, device: ManagedDevice, printer: TicketPrinter | WristbandPrinter) -> None:
         wake = self._wake.setdefault(device.name, asyncio.Event())
-        await self._settle_by_odometer(device, printer)
         while True:
             wake.clear()
             job = await self._store.read(lambda c: jobs.next_queued(c, device.name))
@@ -200,7 +216,8 @@ class PrintQueue:
         try:
             await device.call(lambda: printer.send(job.payload, token), SEND_WITHIN_S)
         except NotPrinted as error:
-            await self._save(printing.not_printed(begun, Cause(error.cause)))
+            cause = Cause(error.cause) if error.cause in set(Cause) else Cause.FAULT
+            await self._save(printing.not_printed(begun, cause))
             raise DeviceUnavailable(device.name, error.what) from error
         except DeviceUnavailable:
             await self._save(printing.lost(begun, Cause.CONNECTION_LOST, self._clock()))
@@ -229,9 +246,9 @@ class PrintQueue:
             status = await self._look(device, printer)
             if not status.is_ready and status.cause is not Cause.BUSY:
                 give_up_at = loop.time() + PROOF_AFTER_S[sent.key.kind]
-                if status.cause is not told:
-                    told = status.cause
-                    await self._save(printing.held(sent, status.cause or Cause.FAULT))
+                if (status.cause or Cause.FAULT) is not told:
+                    told = status.cause or Cause.FAULT
+                    await self._save(printing.held(sent, told))
         await self._save(printing.lost(sent, told or Cause.NOT_CONFIRMED, self._clock()))
 
     async def _settle_by_odometer(self, device: ManagedDevice, printer: TicketPrinter | WristbandPrinter) -> None:

@@ -44,6 +44,8 @@ class KioskView:
     area_name: str = ""
     arrived_at: datetime | None = None
     was_checked_in_before: bool = False
+    called_to: str = ""
+    """The room that the number is being called to, for who comes a second time."""
     reason: Reason | None = None
     notice: str = ""
     ticket: SheetView = SheetView.NONE

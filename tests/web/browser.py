@@ -38,7 +38,7 @@ class Visit:
 
     def assert_quiet(self) -> None:
         """No broken policy, no console error, no failed load so far."""
-        assert self.troubles == []
+        assert self.troubles == [], self.troubles
 
     async def assert_accessible(self) -> None:
         """axe-core finds nothing: WCAG 2.2 A and AA, and its best practices."""

@@ -36,6 +36,7 @@ VIEWS = {
     "welcome-no-reader": replace(_BASE, is_reader_ready=False),
     "reading": replace(_BASE, step=Step.READING, is_card_in_reader=True),
     "confirm": _PERSON,
+    "done-called": replace(_DONE, was_checked_in_before=True, called_to="Sprechzimmer 3", ticket=SheetView.NONE),
     "confirm-short": replace(_PERSON, practitioner="", appointment_at=None),
     "idle": replace(_PERSON, is_idle=True, clears_in_s=30),
     "checking-in": replace(_PERSON, step=Step.CHECKING_IN),
