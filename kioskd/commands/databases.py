@@ -56,7 +56,7 @@ async def _change(staff: Staff, what: str, name: str, roles: Sequence[str]) -> N
 
 
 async def verify_audit(config: Config) -> int:
-    """Check every chain; 1 when one is broken."""
+    """Check every chain; 1 when one is broken. A trail without an entry is said: it may have been taken away whole."""
     roles = config.site.roles
     trails: list[tuple[Schema, Table]] = [(staff_tables.SCHEMA, staff_tables.AUDIT)]
     trails += [(hub_tables.SCHEMA, hub_tables.audit)] if "hub" in roles else []
@@ -64,7 +64,10 @@ async def verify_audit(config: Config) -> int:
     is_whole = True
     for schema, table in trails:
         async with open_store(schema, config.store, is_beside_daemon=True) as store:
-            for report in await store.read(lambda c, t=table: audit.verify(c, t)):  # type: ignore[misc]
+            reports = await store.read(lambda c, t=table: audit.verify(c, t))  # type: ignore[misc]
+            if not reports:
+                print(f"{schema.role:8} has no entries")
+            for report in reports:
                 is_whole = is_whole and not report.problem
                 state = f"BROKEN: {report.problem}" if report.problem else "whole"
                 print(f"{schema.role:8} {report.chain:8} {report.entries:7} entries, head {report.head[:16]}: {state}")

@@ -88,13 +88,22 @@ def _places(site: Config) -> Iterator[Finding]:
     if site.mqtt is not None:
         yield _reaches("the broker", site.mqtt.host, site.mqtt.port)
     for block in site.device:
-        port = urlsplit(str(block.driver_keys.get("port", "")))
-        if port.scheme == "tcp" and port.hostname and port.port:
-            yield _reaches(block.name, port.hostname, port.port)
-            if port.hostname not in {"127.0.0.1", "localhost"}:
+        host, port = _tcp(str(block.driver_keys.get("port", "")))
+        if block.enabled and host and port:
+            yield _reaches(block.name, host, port)
+            if host not in {"127.0.0.1", "localhost"}:
                 yield Finding(
                     None, f"{block.name} listens to everybody on its network: keep printers on a segment of their own"
                 )
+
+
+def _tcp(address: str) -> tuple[str, int]:
+    """Host and port of ``tcp://host:port``; nothing for anything else, which its driver refuses by itself."""
+    try:
+        parts = urlsplit(address)
+        return (parts.hostname or "", parts.port or 0) if parts.scheme == "tcp" else ("", 0)
+    except ValueError:
+        return "", 0
 
 
 def _reaches(what: str, host: str, port: int) -> Finding:

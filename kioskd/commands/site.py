@@ -26,7 +26,11 @@ def check(file: Path) -> int:
 def list_drivers() -> int:
     """Print every driver with its keys, and every kind of card."""
     for name in driver_names():
-        driver = load_driver(name)
+        try:
+            driver = load_driver(name)
+        except Exception as error:  # noqa: BLE001 - a broken package of somebody else must not hide the others
+            print(f"{name:10} can't be loaded: {type(error).__name__}: {error}")
+            continue
         keys = ", ".join(driver.config.model_fields)
         print(f"{name:10} {driver.kind:18} {driver.title}\n{'':10} keys: {keys}")
     for kind in card_kinds():

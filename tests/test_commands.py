@@ -1,0 +1,222 @@
+"""The smaller commands, on site files and databases of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from kioskd.__main__ import main
+from kioskd.config import StoreConfig
+from kioskd.hub import tables as hub_tables
+from kioskd.staff import tables as staff_tables
+from kioskd.store import AuditEntry, audit, open_store
+from tests.people import NOW
+from tests.test_config import GOOD
+
+
+@pytest.fixture
+def site_file(tmp_path: Path) -> Path:
+    """A site file whose databases are in a folder of their own."""
+    key = tmp_path / "store.key"
+    key.touch(mode=0o600)
+    key.write_text("0f" * 32)
+    store = f'key_file = "{key}"\nfolder = "{tmp_path / "data"}"'
+    path = tmp_path / "site.toml"
+    path.write_text(GOOD.replace('key_file = "/etc/kioskd/store.key"', store), encoding="utf-8")
+    return path
+
+
+def store_config(site_file: Path) -> StoreConfig:
+    return StoreConfig(folder=site_file.parent / "data", key_file=site_file.parent / "store.key")
+
+
+def edited(site_file: Path, old: str, new: str) -> Path:
+    text = site_file.read_text(encoding="utf-8")
+    assert old in text
+    site_file.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return site_file
+
+
+def kioskd(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """The command line as a process, the way an init script meets it."""
+    command = [sys.executable, "-m", "kioskd", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_check_says_good_and_ends_with_0(site_file: Path) -> None:
+    done = kioskd("check", site_file)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{site_file}: good; Praxis am Markt, station, hub, records, 2 devices\n"
+
+
+def test_check_of_a_core_that_is_wrong_ends_with_78(site_file: Path) -> None:
+    done = kioskd("check", edited(site_file, 'series = "A"', 'series = "a"'))
+    assert (done.returncode, done.stdout) == (78, "")
+    assert re.fullmatch(rf"{re.escape(str(site_file))}:16: area\.0\.series: string should match .*\n", done.stderr)
+
+
+def test_check_of_a_device_that_is_wrong_ends_with_78_and_names_the_device(
+    site_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edited(site_file, 'driver = "escpos"', 'driver = "escpos"\npapr_width_mm = 80')
+    assert main(["check", str(site_file)]) == 78
+    assert capsys.readouterr().out == (
+        f"{site_file}:33: device.1.papr_width_mm: unknown key; did you mean 'paper_width_mm'?"
+        "  (device tickets would be disabled)\n"
+    )
+
+
+def test_check_does_not_mind_a_device_that_is_switched_off(site_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edited(site_file, 'driver = "escpos"', 'driver = "escpos"\nenabled = false')
+    assert main(["check", str(site_file)]) == 0
+    assert "good" in capsys.readouterr().out
+
+
+def test_a_file_that_is_not_there_is_78(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["check", "X"], ["run", "--config", "X"], ["user", "list", "--config", "X"]):
+        arguments = [str(tmp_path / "X") if part == "X" else part for part in command]
+        assert main(arguments) == 78
+        assert "can't be read: No such file" in capsys.readouterr().err
+
+
+def test_a_wrong_call_is_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["chek"])
+    assert caught.value.code == 2
+    assert "check" in capsys.readouterr().err
+
+
+def test_drivers_lists_every_driver_with_its_keys_and_every_card(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["drivers"]) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"^escpos +ticket-printer +ESC/POS ticket printer\n +keys: port, paper_width_mm", out, re.M)
+    assert re.search(r"^egk +card$", out, re.M)
+
+
+def test_drivers_lists_the_others_when_one_is_broken(tmp_path: Path) -> None:
+    info = tmp_path / "third_party-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: third-party\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[kioskd.drivers]\nbroken = third_party_broken:Driver\n")
+    command = [sys.executable, "-m", "kioskd", "drivers"]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "broken     can't be loaded: ModuleNotFoundError: No module named 'third_party_broken'" in done.stdout
+    assert "escpos " in done.stdout
+
+
+def test_accounts_are_added_listed_and_disabled(site_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = ["--config", str(site_file)]
+    assert main(["user", "add", "anna", "--role", "receptionist", "--role", "admin", *config]) == 0
+    found = re.search(r"^one-time password of anna: (\S+)$", capsys.readouterr().out, re.M)
+    assert found
+    assert main(["user", "reset", "anna", *config]) == 0
+    assert found.group(1) not in capsys.readouterr().out
+    assert main(["user", "disable", "anna", *config]) == 0
+    capsys.readouterr()
+    assert main(["user", "list", *config]) == 0
+    assert re.fullmatch(r"anna +disabled +admin, receptionist\n", capsys.readouterr().out)
+    assert main(["user", "enable", "anna", *config]) == 0
+    capsys.readouterr()
+    assert main(["user", "list", *config]) == 0
+    assert re.fullmatch(r"anna +active +admin, receptionist\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["add", "anna", "--role", "doctor"], "kioskd: there is no role 'doctor'; expected "),
+        (["add"], "kioskd: user add: the account's name is missing"),
+        (["disable", "nobody"], "kioskd: "),
+    ],
+)
+def test_what_can_not_be_done_to_an_account_is_said(
+    site_file: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], text: str
+) -> None:
+    assert main(["user", *arguments, "--config", str(site_file)]) == 1
+    assert capsys.readouterr().err.startswith(text)
+
+
+async def write_hub_entries(site_file: Path) -> None:
+    async with open_store(hub_tables.SCHEMA, store_config(site_file)) as store:
+        for number in range(3):
+            entry = AuditEntry("staff:anna", "call", f"ticket/{number}", NOW, {"room": "Zimmer 1"})
+            await store.write(lambda c, e=entry: audit.append(c, hub_tables.audit, e))  # type: ignore[misc]
+
+
+async def tamper(site_file: Path) -> None:
+    async with open_store(hub_tables.SCHEMA, store_config(site_file)) as store:
+        changed = update(hub_tables.audit).where(hub_tables.audit.c.sequence == 2).values(actor="staff:bert")
+        await store.write(lambda c: c.execute(changed))
+
+
+def test_the_audit_trail_is_checked_in_every_database(site_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["user", "add", "anna", "--role", "admin", "--config", str(site_file)])
+    asyncio.run(write_hub_entries(site_file))
+    capsys.readouterr()
+    assert main(["audit", "verify", "--config", str(site_file)]) == 0
+    staff, hub, records = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"staff +main +1 entries, head [0-9a-f]{16}: whole", staff)
+    assert re.fullmatch(r"hub +main +3 entries, head [0-9a-f]{16}: whole", hub)
+    assert re.fullmatch(r"records +has no entries", records)
+
+
+def test_a_tampered_row_is_found_and_ends_with_1(site_file: Path) -> None:
+    asyncio.run(write_hub_entries(site_file))
+    asyncio.run(tamper(site_file))
+    done = kioskd("audit", "verify", "--config", site_file)
+    assert done.returncode == 1
+    assert re.search(r"^hub +main +1 entries, head [0-9a-f]{16}: BROKEN: entry 2 was changed$", done.stdout, re.M)
+
+
+def test_the_audit_trail_can_be_checked_beside_a_running_daemon(
+    site_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def beside() -> None:
+        async with open_store(staff_tables.SCHEMA, store_config(site_file)):
+            assert await asyncio.to_thread(main, ["audit", "verify", "--config", str(site_file)]) == 0
+
+    asyncio.run(beside())
+    assert "staff    has no entries" in capsys.readouterr().out
+
+
+def test_doctor_looks_at_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["doctor"])
+    out = capsys.readouterr().out
+    assert re.search(r"^good +Python 3\.\d+\.\d+; 3\.11 or newer is needed$", out, re.M)
+    assert re.search(r"^good +pydantic 2\.", out, re.M)
+
+
+def test_doctor_tries_what_the_site_file_names(site_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with_closed_port = edited(site_file, "[mqtt]\n", "[mqtt]\nport = 1\n")
+    assert main(["doctor", str(with_closed_port)]) == 1
+    out = capsys.readouterr().out
+    assert f"good   {site_file} can be read" in out
+    assert "good   store.key_file is there and private" in out
+    assert "BAD    the broker does not answer on 127.0.0.1:1: Connection refused" in out
+
+
+def test_doctor_says_what_is_wrong_with_a_device(site_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edited(site_file, "tcp://127.0.0.1:9100", "tcp://127.0.0.1:99999")
+    assert main(["doctor", str(site_file)]) == 1
+    assert re.search(r"^BAD +device tickets is disabled: .*:33: device\.1\.port: ", capsys.readouterr().out, re.M)
+
+
+def test_doctor_says_what_is_wrong_with_a_site_file(site_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edited(site_file, 'id = "markt"', 'id = "?"')
+    assert main(["doctor", str(site_file)]) == 1
+    assert f"BAD    {site_file}:2: site.id: " in capsys.readouterr().out
+
+
+def test_doctor_says_when_others_can_read_the_key(site_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (site_file.parent / "store.key").chmod(0o644)
+    assert main(["doctor", str(site_file)]) == 1
+    assert "can be read by others; do: chmod 600" in capsys.readouterr().out
