@@ -74,6 +74,11 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_user_commands(commands.add_parser("user", help="accounts of staff"))
 
+    outbox = commands.add_parser("outbox", help="what is not delivered yet")
+    outbox.add_argument("what", choices=["list", "retry"], help="retry: try again what was refused")
+    outbox.add_argument("--config", type=Path, required=True, metavar="FILE")
+    outbox.set_defaults(command=_outbox)
+
     broker = commands.add_parser("broker", help="write the files of a mosquitto for this site")
     broker.add_argument("folder", type=Path)
     broker.add_argument("--config", type=Path, required=True, metavar="FILE")
@@ -140,6 +145,13 @@ def _user(options: argparse.Namespace) -> int:
     from kioskd.commands.databases import user
 
     return asyncio.run(user(config.load(options.config), options.what, options.name, options.role))
+
+
+def _outbox(options: argparse.Namespace) -> int:
+    from kioskd import config
+    from kioskd.commands.databases import look_after_outbox
+
+    return asyncio.run(look_after_outbox(config.load(options.config), options.what))
 
 
 def _broker(options: argparse.Namespace) -> int:

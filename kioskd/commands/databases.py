@@ -1,11 +1,11 @@
-"""``kioskd user`` and ``kioskd audit``: work on the databases, also beside a running daemon."""
+"""``kioskd user``, ``outbox`` and ``audit``: work on the databases, also beside a running daemon."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import Table
+from sqlalchemy import Connection, Table
 
 from kioskd.config import Config
 from kioskd.errors import RuleViolation
@@ -13,7 +13,7 @@ from kioskd.hub import tables as hub_tables
 from kioskd.records import tables as records_tables
 from kioskd.staff import Role, Staff
 from kioskd.staff import tables as staff_tables
-from kioskd.store import Schema, audit, open_store
+from kioskd.store import AuditEntry, Schema, audit, open_store, outbox
 
 ACTOR = "system:command-line"
 
@@ -53,6 +53,28 @@ async def _change(staff: Staff, what: str, name: str, roles: Sequence[str]) -> N
         case "enable":
             await staff.enable(name, ACTOR)
             print(f"{name} can sign in again")
+
+
+async def look_after_outbox(config: Config, what: str) -> int:
+    """List what is not delivered with its reason, or have the parked messages tried again."""
+    async with open_store(hub_tables.SCHEMA, config.store, is_beside_daemon=True) as store:
+        table, now = hub_tables.outbox, datetime.now(UTC)
+        if what == "retry":
+
+            def retry(connection: Connection) -> int:
+                count = outbox.unpark(connection, table, now)
+                entry = AuditEntry(ACTOR, "outbox-retry", "outbox", now, {"messages": count})
+                audit.append(connection, hub_tables.audit, entry)
+                return count
+
+            print(f"{await store.write(retry)} messages are tried again within half a minute")
+            return 0
+        waiting = await store.read(lambda c: outbox.not_delivered(c, table))
+        for message in waiting:
+            print(f"{message.created_at:%Y-%m-%d %H:%M} UTC  {message.destination:9} {message.state:8}", end=" ")
+            print(f"{message.kind}, {message.attempts} attempts: {message.last_error or 'not tried yet'}")
+        print(f"{len(waiting)} messages are not delivered")
+    return 0
 
 
 async def verify_audit(config: Config) -> int:

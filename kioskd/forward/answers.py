@@ -17,6 +17,10 @@ LATER = frozenset({408, 421, 423, 424, 425, 429})
 CONFLICTS = frozenset({409, 412})
 GONE = frozenset({404, 410})
 MOVED_FOR_NOW = frozenset({302, 303, 307})
+NOT_ADMITTED = frozenset({401, 403})
+MOVED = frozenset({301, 308})
+"""With these it is not the message that must change but the site's set-up: a token that has run out on a Monday morning
+must not leave a whole day's check-ins to be sent again by hand. They wait, visibly, until it is put right."""
 
 _CODE = re.compile(r"[a-z][a-z-]{0,39}")
 _PLACE = re.compile(r"[A-Za-z][A-Za-z0-9.\[\]]{0,119}")
@@ -39,8 +43,10 @@ def failure(status: int, what: str, body: Any = None, retry_after_s: float | Non
         return Conflict(text)
     if status in LATER or status >= 500 or status in MOVED_FOR_NOW:
         return Unreachable(text, retry_after_s)
-    if 300 <= status < 400:
-        return Rejected(f"http-{status}", f"{text}; the server has moved: set records_url to its new address")
+    if status in NOT_ADMITTED:
+        return Unreachable(f"{text}; the server does not admit us: put a valid token into hub.records_token_file")
+    if status in MOVED:
+        return Unreachable(f"{text}; the server has moved: set hub.records_url to its new address")
     refusal = Gone if status in GONE else Rejected
     return refusal(_issue_code(body) or f"http-{status}", text)
 

@@ -35,6 +35,8 @@ DELIVER_WITHIN_S = 60.0
 """Longest time for one attempt, whatever the destination's own time-outs are."""
 LOOK_AT_MOST = 256
 """Messages taken from the database in one look."""
+LOOK_AT_LEAST_EVERY_S = 30.0
+"""A command of the command line may have changed the outbox; no signal of another process reaches us."""
 STORE_PAUSE_S = 1.0
 """Wait after the database refused, before it is asked again."""
 
@@ -130,7 +132,8 @@ class _Worker:
             self._in_flight[message.key] = self._tasks.create_task(self._deliver(message), name=self._route.name)
 
     async def _sleep_until(self, wake_at: datetime | None) -> None:
-        within_s = None if wake_at is None else max(0.0, (wake_at - self._route.clock()).total_seconds())
+        due_in_s = LOOK_AT_LEAST_EVERY_S if wake_at is None else (wake_at - self._route.clock()).total_seconds()
+        within_s = min(max(0.0, due_in_s), LOOK_AT_LEAST_EVERY_S)
         try:
             async with asyncio.timeout(within_s):
                 await self._wake.wait()

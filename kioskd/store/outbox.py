@@ -97,14 +97,6 @@ def due(connection: Connection, table: Table, destination: str, now: datetime, l
     ]
 
 
-def next_due_at(connection: Connection, table: Table, destination: str) -> datetime | None:
-    """When the earliest message that nothing holds back may be tried, or None when there is none."""
-    earliest: datetime | None = connection.scalar(
-        select(func.min(table.c.next_try_at)).where(_is_pending_head(table, destination))
-    )
-    return earliest
-
-
 def _is_pending_head(table: Table, destination: str) -> ColumnElement[bool]:
     """Whether a message is the first open one of its key and waits to be delivered."""
     is_open = (table.c.destination == destination) & table.c.state.in_([OutboxState.PENDING, OutboxState.PARKED])
@@ -137,6 +129,34 @@ def park(connection: Connection, table: Table, message_id: int, error: str) -> N
         .where(table.c.id == message_id)
         .values(state=OutboxState.PARKED, attempts=table.c.attempts + 1, last_error=error[:2000])
     )
+
+
+def unpark(connection: Connection, table: Table, now: datetime) -> int:
+    """Try every parked message again, after a person put right what they were refused for; how many there were."""
+    parked = update(table).where(table.c.state == OutboxState.PARKED)
+    return connection.execute(parked.values(state=OutboxState.PENDING, next_try_at=now)).rowcount
+
+
+@dataclass(frozen=True, slots=True)
+class NotDelivered:
+    """A message that its destination does not have yet, for staff."""
+
+    destination: str
+    kind: str
+    key: str
+    state: OutboxState
+    attempts: int
+    created_at: datetime
+    last_error: str
+
+
+def not_delivered(connection: Connection, table: Table, limit: int = 200) -> Sequence[NotDelivered]:
+    """What is not delivered, oldest first."""
+    query = select(table).where(table.c.state != OutboxState.DONE).order_by(table.c.id).limit(limit)
+    return [
+        NotDelivered(r.destination, r.kind, r.key, OutboxState(r.state), r.attempts, r.created_at, r.last_error)
+        for r in connection.execute(query)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

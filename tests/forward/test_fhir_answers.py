@@ -30,12 +30,21 @@ def test_what_may_pass_is_tried_again(status: int) -> None:
     assert type(failure(status, "transaction")) is Unreachable
 
 
+@pytest.mark.parametrize(
+    ("status", "key"), [(401, "records_token_file"), (403, "records_token_file"), (301, "records_url")]
+)
+def test_a_set_up_that_must_be_put_right_waits_and_says_which_key(status: int, key: str) -> None:
+    error = failure(status, "transaction")
+    assert type(error) is Unreachable
+    assert key in str(error)
+
+
 @pytest.mark.parametrize("status", [409, 412])
 def test_a_conflict_is_decided_again(status: int) -> None:
     assert type(failure(status, "transaction")) is Conflict
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 406, 410, 413, 415, 422, 301, 308, 418])
+@pytest.mark.parametrize("status", [400, 404, 405, 406, 410, 413, 415, 422, 418])
 def test_what_will_never_pass_is_rejected(status: int) -> None:
     assert isinstance(failure(status, "transaction"), Rejected)
 

@@ -180,7 +180,7 @@ async def test_another_kind_of_message_is_rejected(client: FhirClient) -> None:
         await FhirDestination(client, CHECKED_IN).deliver(message(kind="fax"))
 
 
-@pytest.mark.parametrize("fault", [Fault.ENTRY_REFUSED, Fault.MOVED])
+@pytest.mark.parametrize("fault", [Fault.ENTRY_REFUSED])
 async def test_what_the_server_will_never_take_is_rejected(
     backend: Backend, proxy: FaultProxy, client: FhirClient, fault: Fault
 ) -> None:

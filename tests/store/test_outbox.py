@@ -5,6 +5,7 @@ from sqlalchemy import Connection, select
 from kioskd.config import StoreConfig
 from kioskd.ports import OutboxMessage
 from kioskd.store import open_store, outbox
+from kioskd.store.outbox import OutboxState
 from tests.store.notebook import NOW, OUTBOX, SCHEMA
 
 SECOND = timedelta(seconds=1)
@@ -58,22 +59,16 @@ async def test_a_postponed_message_waits_and_holds_back_its_key_only(store_confi
         assert [(m.id, m.attempts) for m in ready] == [(first, 1), (other, 0)]
 
 
-async def test_what_is_held_back_does_not_count_as_next_due(store_config: StoreConfig):
-    """Or a worker that sleeps until then would never sleep."""
-    later = NOW + timedelta(minutes=5)
+async def test_parked_messages_are_listed_with_their_reason_and_tried_again_on_demand(store_config: StoreConfig):
     async with open_store(SCHEMA, store_config) as store:
-        postponed, _, parked, _ = await store.write(lambda c: tuple(put(c, key) for key in ("a", "a", "b", "b")))
-        await store.write(lambda c: outbox.postpone(c, OUTBOX, postponed, later, "not now"))
-        await store.write(lambda c: outbox.park(c, OUTBOX, parked, "never"))
-        assert await store.read(lambda c: outbox.next_due_at(c, OUTBOX, "archive")) == later
-
-
-async def test_nothing_is_next_due_when_nothing_waits(store_config: StoreConfig):
-    async with open_store(SCHEMA, store_config) as store:
-        message_id = await store.write(lambda c: put(c, "a"))
-        assert await store.read(lambda c: outbox.next_due_at(c, OUTBOX, "archive")) == NOW
-        await store.write(lambda c: outbox.mark_done(c, OUTBOX, message_id, NOW))
-        assert await store.read(lambda c: outbox.next_due_at(c, OUTBOX, "archive")) is None
+        first, second = await store.write(lambda c: (put(c, "a"), put(c, "b")))
+        await store.write(lambda c: outbox.park(c, OUTBOX, first, "422: unknown patient"))
+        await store.write(lambda c: outbox.mark_done(c, OUTBOX, second, NOW))
+        (open_one,) = await store.read(lambda c: outbox.not_delivered(c, OUTBOX))
+        assert (open_one.key, open_one.state, open_one.last_error) == ("a", OutboxState.PARKED, "422: unknown patient")
+        assert await store.write(lambda c: outbox.unpark(c, OUTBOX, NOW)) == 1
+        assert [m.id for m in await store.read(due)] == [first]
+        assert await store.write(lambda c: outbox.unpark(c, OUTBOX, NOW)) == 0
 
 
 async def test_a_parked_message_holds_back_its_key_only_and_is_counted(store_config: StoreConfig):
