@@ -127,7 +127,7 @@ class Kiosk:
             log.warning("check-in %s is not answered yet: %s", request.check_in_id, error)
             self._give_up(s.id)
         else:
-            if self._session.id == s.id:
+            if self._is_in_hand(s.id):
                 self._area_name = reply.area_name
                 self._note_sheets(reply.check_in_id, added)
                 before = reply.was_checked_in_before
@@ -135,7 +135,7 @@ class Kiosk:
                     self._session, reply.label, reply.area, before, self._clock(), reply.called_to
                 )
                 self._set(done)
-            self._queue.announce(added)
+            await self._begin_to_print(s.id, reply.check_in_id, added)
 
     async def deny(self, session_id: UUID) -> None:
         if self._session.id == session_id and self._session.step is Step.CONFIRM:
@@ -229,10 +229,10 @@ class Kiosk:
             log.warning("help ticket %s is not answered yet: %s", s.id, error)
             self._give_up(s.id)
         else:
-            if self._session.id == s.id:
+            if self._is_in_hand(s.id):
                 self._note_sheets(reply.check_in_id, added)
                 self._set(checkin.help_issued(self._session, reply.label, self._clock()))
-            self._queue.announce(added)
+            await self._begin_to_print(s.id, reply.check_in_id, added)
         self._news.publish(CheckInRefused(self._clock(), self.station, s.id, reason))
 
     def _give_up(self, session_id: UUID) -> None:
@@ -247,6 +247,12 @@ class Kiosk:
         return self._session.id == check_in_id and self._session.step in {Step.CHECKING_IN, Step.ASKING_HELP}
 
     # --- sheets --------------------------------------------------------------------------------------------
+
+    async def _begin_to_print(self, session_id: UUID, check_in_id: UUID, added: Sequence[PrintJob]) -> None:
+        """Wake the printers; but an answer may come so late that its patient has left."""
+        if self._session.id != session_id:
+            await self._queue.end_session(check_in_id)
+        self._queue.announce(added)
 
     def _note_sheets(self, check_in_id: UUID, added: Sequence[PrintJob]) -> None:
         self._printed_for = check_in_id
