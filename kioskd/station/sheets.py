@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -70,11 +71,11 @@ def gsrn(company_prefix: str, record_number: str) -> str:
 
     GS1 General Specifications 2.5.2 and 7.9: weights 3 and 1 from the right.
     """
-    digits = "".join(c for c in record_number if c.isdigit())
     room = 17 - len(company_prefix)
-    if not company_prefix or not digits or len(digits) > room:
+    # Only a record number that is all digits: leaving letters out would give A123 and B123 one identity.
+    if not company_prefix or not re.fullmatch(r"[0-9]+", record_number) or len(record_number) > room:
         return ""
-    body = company_prefix + digits.rjust(room, "0")
+    body = company_prefix + record_number.rjust(room, "0")
     total = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(reversed(body)))
     return body + str(-total % 10)
 
