@@ -222,8 +222,8 @@ class PrintQueue:
         except DeviceUnavailable:
             await self._save(printing.lost(begun, Cause.CONNECTION_LOST, self._clock()))
             raise
-        sent = await self._save(printing.sent(begun))
         self._news.publish(SheetSent(self._clock(), job.key.check_in_id, job.key.kind))
+        sent = await self._save(printing.sent(begun))
         try:
             await self._prove(device, printer, sent, token)
         except DeviceUnavailable:
