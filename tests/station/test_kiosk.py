@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -101,11 +102,21 @@ async def test_what_is_in_hand_is_not_asked_twice(front: Front) -> None:
 
 
 async def test_a_check_in_that_begins_while_intents_are_read_is_in_hand_too(front: Front) -> None:
-    """Confirmed between the look at the database and the asking: the patient still gets their ticket."""
+    """Confirmed between the decision to ask again and the look at the database: the patient still gets a ticket."""
     session = await front.identified()
+    front.wire.trouble["check_in"] = answer = asyncio.Event()
+    gate = threading.Event()
+    busy = asyncio.create_task(front.station.read(lambda _: gate.wait(10)))
     recovering = asyncio.create_task(front.kiosk.recover())
+    await asyncio.sleep(0)
     confirming = asyncio.create_task(front.kiosk.confirm(session))
-    await asyncio.gather(recovering, confirming)
+    await front.wire.until_asked("check_in")
+    gate.set()
+    assert await busy
+    await recovering
+    answer.set()
+    await confirming
+    assert front.wire.asked.count("check_in") == 1
     assert {j.state for j in await front.jobs()} == {PrintState.QUEUED}
 
 
