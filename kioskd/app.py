@@ -95,10 +95,12 @@ async def run(config: Config, file: Path, text: str) -> None:
     async with running(config, str(file), text) as daemon:
         notify("READY=1")
         log.info("ready: %s", ", ".join(f"{name} on {a.url}" for name, a in daemon.addresses.items()))
-        await stop.wait()
-        notify("STOPPING=1")
-        log.info("stopping")
-        _end_in_any_case()
+        try:
+            await stop.wait()
+        finally:  # also when a part has crashed
+            notify("STOPPING=1")
+            log.info("stopping")
+            _end_in_any_case()
 
 
 def _end_in_any_case() -> None:

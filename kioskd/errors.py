@@ -11,6 +11,7 @@
     │   └── NotPrinted           nothing of the sheet reached the paper; sending it again is safe
     ├── RuleViolation            a command that the present state does not allow
     ├── StoreError               the database refused
+    │   └── StoreLost            it does not answer at all: only a new process helps
     ├── BusError                 the broker is away or refused
     │   └── PublishRefused       the broker answered a publish with a reason code of 0x80 or more
     ├── ForwardError             a destination did not take a message
@@ -38,6 +39,7 @@ __all__ = [
     "RuleViolation",
     "StartRefused",
     "StoreError",
+    "StoreLost",
     "Unreachable",
 ]
 
@@ -93,6 +95,10 @@ class RuleViolation(KioskdError):
 
 class StoreError(KioskdError):
     """The database refused an operation or is gone."""
+
+
+class StoreLost(StoreError):
+    """The database's thread did not come back; nobody knows whether its transaction was committed."""
 
 
 class BusError(KioskdError):

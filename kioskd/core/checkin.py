@@ -184,6 +184,11 @@ def clears_at(s: Session) -> datetime | None:
             return None
 
 
+def language_returns_at(s: Session, default: str) -> datetime | None:
+    """When a welcome page that somebody left in another language goes back to the site's first one."""
+    return s.touched_at + IDLE_AFTER if s.step is Step.WELCOME and s.language != default else None
+
+
 def restart(s: Session, fresh_id: UUID, language: str, now: datetime) -> Session:
     """Clear everything of this patient; with the card still in the reader, ask for it to be taken."""
     if s.step in {Step.CHECKING_IN, Step.ASKING_HELP}:

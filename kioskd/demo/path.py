@@ -127,9 +127,9 @@ class FrontDeskPeople:
             at, _ = await self.diary.when(events.SheetPrinted, lambda e, k=kind: e.kind is k)  # type: ignore[misc]
             times.note(f"{word} proven", at)
         await self._paper_is_out()
-        await self._call(times, checked_in.label)
         at, _ = await self.diary.when(events.RecordStored, lambda e: e.check_in_id == check_in_id)
         times.note("record stored", at)
+        await self._call(times, checked_in.label)
         await self._record_is_there(check_in_id, checked_in.label)
         await self.rig.hardware("remove")
         await self.diary.when(events.CardRemoved)

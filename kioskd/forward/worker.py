@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Table, func, select
-from sqlalchemy.exc import DBAPIError
 
-from kioskd.errors import ForwardError, Rejected, StoreError, Unreachable
+from kioskd.errors import ForwardError, Rejected, StoreError, StoreLost, Unreachable
 from kioskd.forward.retry import LONGEST_WAIT, Park, Retry, decide
 from kioskd.ports import Destination, OutboxMessage
 from kioskd.store import Store, outbox
@@ -97,7 +96,9 @@ class _Worker:
             self._wake.clear()
             try:
                 look = await self._look()
-            except DBAPIError as error:
+            except StoreLost:
+                raise
+            except StoreError as error:
                 await self._store_failed(error)
                 continue
             self._is_store_sound = True
@@ -157,7 +158,7 @@ class _Worker:
         try:
             error = await _attempt(self._route.destination, message)
             await self._settle(message, error)
-        except StoreError:
+        except StoreLost:
             raise  # the database thread is lost: the daemon must start again
         except Exception as failure:  # noqa: BLE001 - supervisor: nothing was settled, so the message is repeated
             await self._store_failed(failure)
@@ -257,7 +258,7 @@ async def run_worker(
     """Deliver the messages for ``name`` as long as the body runs. Leaving takes ``stop_within_s`` seconds at most.
 
     ``clock`` gives aware UTC. ``parallel`` keys are served at once. A wake-up waits ``gather_s`` seconds for more.
-    If the database thread is lost, the body is cancelled and an ExceptionGroup with the StoreError leaves.
+    If the database thread is lost, the body is cancelled and an ExceptionGroup with the StoreLost leaves.
     """
     route = _Route(store, table, name, destination, clock, settled, committed, gather_s)
     failure: Exception | None = None

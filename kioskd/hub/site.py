@@ -118,7 +118,12 @@ class Site:
         band = tickets.next_band(connection, request.patient.id) if self._rules.hub.wristbands else None
         _insert_check_in(connection, request, band, now)
         made = tickets.allocate(
-            connection, self._rules.site.id, self._rules.day(now), area.series, area.id, request.check_in_id
+            connection,
+            self._rules.site.id,
+            self._rules.day(request.arrived_at),
+            area.series,
+            area.id,
+            request.check_in_id,
         )
         payload = {
             "check_in_id": str(request.check_in_id),
@@ -183,7 +188,7 @@ class Site:
         made = tickets.allocate(
             connection,
             self._rules.site.id,
-            self._rules.day(now),
+            self._rules.day(request.arrived_at),
             self._rules.hub.help_series,
             DESK_AREA,
             request.check_in_id,
@@ -271,10 +276,10 @@ def _insert_check_in(connection: Connection, request: CheckInRequest, band: int 
             reason=None,
             appointment_id=appointment.id,
             appointment_at=appointment.starts_at,
-            practitioner=appointment.practitioner,
+            practitioner=appointment.practitioner[:200],
             patient_id=patient.id,
-            family=patient.family,
-            given=patient.given,
+            family=patient.family[:200],
+            given=patient.given[:200],
             birth_date=patient.birth_date,
             band_number=band,
             record_state=RecordState.PENDING,
@@ -296,8 +301,8 @@ def _insert_help(connection: Connection, request: HelpRequest, now: datetime) ->
             reason=request.reason,
             practitioner="",
             patient_id=patient.id if patient else "",
-            family=patient.family if patient else "",
-            given=patient.given if patient else "",
+            family=patient.family[:200] if patient else "",
+            given=patient.given[:200] if patient else "",
             birth_date=patient.birth_date if patient else None,
             record_state=RecordState.NONE,
             record_error="",

@@ -81,19 +81,21 @@ class CheckIns:
     async def recover(self, is_in_hand: Callable[[UUID], bool] = lambda _: False) -> list[PrintJob]:
         """Ask every open intent again, but not what ``is_in_hand``, being asked right now; the new print jobs.
 
-        Raises Unreachable while the hub is away.
+        One that the hub does not take now holds back none of the others; it stays open and is asked again.
         """
         made: list[PrintJob] = []
         for request in await self._store.read(intents.open_intents):
             if is_in_hand(request.check_in_id):  # asked after the read: it may have begun meanwhile
                 continue
-            if isinstance(request, HelpRequest):
-                made += (await self._ask_for_help(request, is_patient_here=False))[1]
-                continue
             try:
-                made += (await self._ask_check_in(request, is_patient_here=False))[1]
+                if isinstance(request, HelpRequest):
+                    made += (await self._ask_for_help(request, is_patient_here=False))[1]
+                else:
+                    made += (await self._ask_check_in(request, is_patient_here=False))[1]
             except RuleViolation as error:
                 log.warning("check-in %s was refused by the hub: %s", request.check_in_id, error.rule)
+            except Unreachable as error:
+                log.info("check-in %s is not answered yet: %s", request.check_in_id, error)
         return made
 
     async def _ask_check_in(

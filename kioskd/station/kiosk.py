@@ -164,7 +164,10 @@ class Kiosk:
     async def card_seen(self) -> None:
         now = self._clock()
         ended, printed_for = self._session, self._printed_for
-        self._set(checkin.card_seen(self._session, uuid4(), now))
+        begun = checkin.card_seen(self._session, uuid4(), now)
+        if begun.id != ended.id:  # the next person, whose language nobody knows yet
+            begun = checkin.language_chosen(begun, self._site.languages[0], now)
+        self._set(begun)
         self._reading = self._session.id if self._session.step is Step.READING else None
         self._news.publish(CardSeen(now, self.station))
         if self._session.id != ended.id:
@@ -240,7 +243,7 @@ class Kiosk:
             self._set(checkin.gave_up(self._session, self._clock()))
 
     async def recover(self) -> None:
-        """Ask every open intent again. Raises Unreachable when the hub is away."""
+        """Ask every open intent again."""
         self._queue.announce(await self._checkins.recover(self._is_in_hand))
 
     def _is_in_hand(self, check_in_id: UUID) -> bool:
@@ -279,12 +282,16 @@ class Kiosk:
             if gives_up_at is not None and now >= gives_up_at:
                 self._give_up(s.id)
                 continue
+            language_returns_at = checkin.language_returns_at(s, self._site.languages[0])
+            if language_returns_at is not None and now >= language_returns_at:
+                await self._restart()
+                continue
             if clears_at is not None and now >= clears_at:
                 if s.step is Step.CONFIRM:
                     self._news.publish(CheckInRefused(now, self.station, s.id, Reason.TIMED_OUT))
                 await self._restart()
                 continue
-            moments = [moment for moment in (clears_at, gives_up_at) if moment is not None]
+            moments = [moment for moment in (clears_at, gives_up_at, language_returns_at) if moment is not None]
             if s.step is Step.CONFIRM and not checkin.is_idle(s, now):
                 moments.append(s.touched_at + checkin.IDLE_AFTER)
             wait_s = min(((m - now).total_seconds() for m in moments), default=None)
@@ -298,8 +305,8 @@ class Kiosk:
         while True:
             try:
                 await self.recover()
-            except Unreachable as error:
-                log.info("open check-ins are asked again in %g s: %s", ASK_AGAIN_S, error)
+            except StoreError as error:
+                log.warning("open check-ins can't be read, trying again in %g s: %s", ASK_AGAIN_S, error)
             await asyncio.sleep(ASK_AGAIN_S)
 
     async def _restart(self) -> None:

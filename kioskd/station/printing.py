@@ -22,6 +22,7 @@ from kioskd.errors import DeviceUnavailable, NotPrinted, Unreachable
 from kioskd.news import News
 from kioskd.ports import Hub, PrinterStatus, PrintReport, TicketPrinter, WristbandPrinter
 from kioskd.station import jobs
+from kioskd.station.checkins import within
 from kioskd.station.devices.supervisor import NEEDS_ATTENTION, READY, ManagedDevice
 from kioskd.store import Store
 
@@ -146,7 +147,7 @@ class PrintQueue:
             return True
         report = PrintReport(key.check_in_id, key.kind, key.copy, job.state, job.proof, job.cause, self._clock())
         try:
-            await self._hub.report_print(report)
+            await within(self._hub.report_print(report))
         except Unreachable as error:
             log.warning("the desk could not be told that a %s is %s: %s", key.kind, job.state, error)
             return False

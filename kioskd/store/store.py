@@ -19,7 +19,7 @@ from sqlalchemy.schema import CreateSchema
 
 from kioskd.calls import CallThread, CallTimedOut
 from kioskd.config import StoreConfig
-from kioskd.errors import StartRefused, StoreError
+from kioskd.errors import StartRefused, StoreError, StoreLost
 from kioskd.store.engine import postgresql_engine, read_key, sqlite_engine
 from kioskd.store.lock import FileLock, claim_schema
 from kioskd.store.migrate import migrate
@@ -68,7 +68,7 @@ class _Worker:
         try:
             return await self._thread.call(lambda: self._run(function), WITHIN_S)
         except CallTimedOut as error:
-            raise StoreError(f"the database did not answer: {error}") from None
+            raise StoreLost(f"the database did not answer: {error}") from None
 
     def _run(self, function: Callable[[Connection], T]) -> T:
         try:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Connection, select, update
 
-from kioskd.errors import Rejected, StoreError, Unreachable
+from kioskd.errors import Rejected, StoreLost, Unreachable
 from kioskd.forward import run_worker
 from kioskd.ports import OutboxMessage
 from kioskd.store import Store, outbox
@@ -286,10 +286,10 @@ async def test_an_error_of_the_body_leaves_as_it_is(store: Store) -> None:
 
 async def test_a_lost_database_thread_ends_the_body(store: Store) -> None:
     def settled(connection: Connection, message: OutboxMessage, state: OutboxState, text: str) -> None:
-        raise StoreError("the database did not answer")
+        raise StoreLost("the database did not answer")
 
     await put(store, numbered("a"))
-    with pytest.RaisesGroup(StoreError):
+    with pytest.RaisesGroup(StoreLost):
         async with run_worker(store, OUTBOX, NAME, Archive(), utc_now, settled=settled), asyncio.timeout(20):
             await asyncio.Event().wait()
 

@@ -119,8 +119,16 @@ async def test_numbers_begin_again_with_the_business_day_and_not_at_midnight(hub
     labels = []
     for number, (day, hour, minute) in enumerate(local, 1):
         hub.clock.now = datetime(2026, 11, day, hour, minute, tzinfo=SITE.zone).astimezone(UTC)
-        labels.append((await hub.site.check_in(request(number))).label)
+        asked = replace(request(number), arrived_at=hub.clock.now)
+        labels.append((await hub.site.check_in(asked)).label)
     assert labels == ["A1", "A2", "A3", "A1", "A2"]
+
+
+async def test_a_check_in_that_is_answered_a_day_late_counts_to_the_day_of_its_arrival(hub: HubUnderTest) -> None:
+    hub.clock.now = NOW + timedelta(days=1)
+    await hub.site.check_in(request(1))
+    [late] = await hub.rows(tables.ticket)
+    assert late.business_day == NOW.astimezone(SITE.zone).date()
 
 
 async def test_every_area_and_the_desk_have_series_of_their_own(hub: HubUnderTest) -> None:
