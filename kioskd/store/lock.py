@@ -11,8 +11,14 @@ from pathlib import Path
 from typing import IO
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
 from kioskd.errors import StartRefused
+
+CLAIM_WITHIN_MS = 2000
+"""The server frees the lock of a daemon that has just ended a moment after its connection."""
+LOCK_NOT_AVAILABLE = "55P03"
+"""PostgreSQL's error code."""
 
 
 def application_name() -> str:
@@ -52,8 +58,14 @@ def claim_schema(connection: Connection, schema: str) -> None:
     the schema again when it connects again.
     """
     key = zlib.crc32(f"kioskd.{schema}".encode())
-    if connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}):
+    try:
+        with connection.begin_nested():
+            connection.execute(text(f"SET LOCAL lock_timeout = '{CLAIM_WITHIN_MS}ms'"))
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": key})
         return
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+            raise
     holder = connection.scalar(
         text(
             "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
