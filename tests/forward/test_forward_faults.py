@@ -47,7 +47,7 @@ def identifier_of(encounter: dict[str, object], system: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "count", [500, pytest.param(10_000, marks=[pytest.mark.long, pytest.mark.timeout(1800)])], ids=str
+    "count", [250, pytest.param(10_000, marks=[pytest.mark.long, pytest.mark.timeout(1800)])], ids=str
 )
 async def test_with_every_fifth_delivery_failing_nothing_is_lost_doubled_or_overtaken(
     server: tuple[FhirServer, FaultProxy], store: Store, count: int
