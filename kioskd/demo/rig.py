@@ -14,8 +14,10 @@ import socket
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from kioskd.demo.mosquitto import PrivateMosquitto, free_ports
 from kioskd.demo.pcscd import PrivatePcscd
@@ -127,6 +129,11 @@ class Rig:
             path.touch(mode=0o600)
             path.write_text(text + "\n", encoding="utf-8")
 
+    def _day_starts(self) -> str:
+        """Four in the morning, or noon for who plays before four: the next two hours' appointments must be today's."""
+        hour = datetime.now(ZoneInfo(self.options.timezone)).hour
+        return "12:00:00" if hour in {1, 2, 3} else "04:00:00"
+
     def site_text(self) -> str:
         """The site file of the demo."""
         at = {name: f"127.0.0.1:{port}" for name, port in self.ports.items()}
@@ -137,6 +144,7 @@ class Rig:
 id = "{SITE_ID}"
 name = "Praxis am Markt"
 timezone = "{self.options.timezone}"
+day_starts = {self._day_starts()}
 languages = {languages}
 
 [store]
