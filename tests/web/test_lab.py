@@ -433,6 +433,7 @@ def _stop(page: Page, name: str) -> Locator:
 
 async def _press(page: Page, button: Locator) -> None:
     """Click where a person sees it: Playwright's own click looks for it as if the frame were not drawn smaller."""
+    await expect(button).to_be_visible()  # only then has the page begun to settle
     await expect(page.frame_locator("#kiosk").locator("html:not([data-settling])")).to_have_count(1)
     box = await button.bounding_box()
     assert box
