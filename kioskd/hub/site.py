@@ -221,12 +221,15 @@ class Site:
         self._news.publish(DeviceChanged(self._clock(), report.station, report.device, report.state, report.what))
 
     async def report_print(self, report: PrintReport) -> None:
-        def save(connection: Connection) -> None:
+        def save(connection: Connection) -> bool:
             where = (
                 (sheet.c.check_in_id == report.check_in_id)
                 & (sheet.c.kind == report.kind)
                 & (sheet.c.copy == report.copy)
             )
+            known = connection.execute(select(sheet.c.state, sheet.c.cause).where(where)).one_or_none()
+            if known is not None and (known.state, known.cause) == (report.state, report.cause):
+                return False  # told twice: nothing new for anybody
             connection.execute(sheet.delete().where(where))
             connection.execute(
                 insert(sheet).values(
@@ -239,9 +242,9 @@ class Site:
                     at=report.at,
                 )
             )
+            return True
 
-        await self._write(save)
-        event = _print_event(report)
+        event = _print_event(report) if await self._write(save) else None
         if event is not None:
             self._news.publish(event)
 
