@@ -116,7 +116,10 @@ class Wire:
             with self._lock:
                 if self._drop_in is not None:
                     self._drop_in = max(self._drop_in - len(data), 0)
-            if not self.is_deaf:
-                self._on_bytes(data)
-            if rate is not None:
-                self._over.wait(len(data) / rate)
+            rate = self.bytes_per_s  # it may have been set while we waited for these bytes
+            step = len(data) if rate is None else max(1, int(rate / 20))
+            for part in (data[i : i + step] for i in range(0, len(data), step)):
+                if not self.is_deaf:
+                    self._on_bytes(part)
+                if rate is not None:
+                    self._over.wait(len(part) / rate)
