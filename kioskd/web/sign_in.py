@@ -19,7 +19,7 @@ from typing import Any
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from kioskd.errors import AccessDenied, RuleViolation
@@ -125,7 +125,8 @@ class SignIn:
         async def handler(request: Request) -> Response:
             person = await self._admitted(request, is_activity=False)
             if not isinstance(person, SignedIn):
-                return PlainTextResponse("Sign in first.", 401)
+                # The page that asked may show patients still: what it swaps in is the page to sign in again.
+                return HTMLResponse(self._over(), 401)
             response = await stream(request, person)
             response.body_iterator = self._until_over(response.body_iterator, person.token)
             return response
@@ -142,9 +143,12 @@ class SignIn:
         async with aclosing(stream) as chunks:  # type: ignore[type-var]
             async for chunk in chunks:
                 if await self._staff.who(token, is_activity=False) is None:
-                    yield live.message(self._pages.render("sign-in/_over.html", self._settings.language))
+                    yield live.message(self._over())
                     return
                 yield chunk
+
+    def _over(self) -> str:
+        return self._pages.render("sign-in/_over.html", self._settings.language)
 
     async def _admitted(self, request: Request, *, is_activity: bool = True) -> SignedIn | Response:
         """Who sends a request, or the answer to somebody who must not come in here."""

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from kioskd.config import StoreConfig
 from kioskd.news import News
@@ -263,18 +263,56 @@ async def test_a_change_of_the_appointment_is_shown_by_itself(desk: Desk, open_p
 
 
 async def test_nothing_of_a_patient_stays_when_the_session_is_over(desk: Desk, open_page: OpenPage):
-    await desk.arrive(1)
     visit = await enter_page(desk, open_page)
     page = visit.page
+    await desk.arrive(1)  # shown by the stream, so the stream is there
     await page.fill("#words", "nunez")
     await expect(page.get_by_role("link", name="Núñez, Ana María")).to_be_visible()
-    (cookie,) = await visit.context.cookies()
-    await desk.staff.sign_out(cookie["value"])
+    await sign_out(desk, visit)
     await desk.arrive(2)
     await expect(page.get_by_text("You were signed out")).to_be_visible()
     assert "Núñez" not in await page.content()
     await expect(page.locator("#words")).to_have_value("")
     await visit.assert_accessible()
+
+
+async def test_nothing_of_a_patient_stays_when_the_session_was_over_before_the_stream_began(
+    desk: Desk, open_page: OpenPage
+):
+    await desk.arrive(1)
+    visit = await enter_page(desk, open_page)
+    page = visit.page
+
+    async def too_late(route: Route) -> None:
+        await sign_out(desk, visit)
+        await route.continue_()
+
+    await page.route("**/live?*", too_late)
+    await page.reload()
+    await expect(page.get_by_text("You were signed out")).to_be_visible()
+    assert "Núñez" not in await page.content()
+    assert all("401" in trouble for trouble in visit.troubles), visit.troubles
+    visit.troubles.clear()
+
+
+async def test_nothing_of_a_patient_stays_when_the_session_ended_while_the_stream_was_away(
+    desk: Desk, open_page: OpenPage
+):
+    visit = await enter_page(desk, open_page)
+    await desk.arrive(1)
+    await expect(visit.page.locator("tbody tr")).to_have_count(1)
+    await sign_out(desk, visit)
+    desk.news.end()  # streams end with the news; what connects again finds no session
+    await visit.page.wait_for_url("**/sign-in")
+    assert "Núñez" not in await visit.page.content()
+    assert all("401" in trouble for trouble in visit.troubles), visit.troubles
+    visit.troubles.clear()
+
+
+async def sign_out(desk: Desk, visit: Visit) -> None:
+    """End the session of a page behind its back."""
+    (cookie,) = await visit.context.cookies()
+    await desk.staff.sign_out(cookie["value"])
 
 
 @pytest.mark.parametrize("options", [{}, {"color_scheme": "dark"}, {"forced_colors": "active"}], ids=str)

@@ -70,7 +70,10 @@
   });
 
   list.addEventListener("htmx:sse:after:connection", () => { lost.hidden = true; });
-  list.addEventListener("htmx:sse:error", () => { lost.hidden = false; });
+  list.addEventListener("htmx:sse:error", (event) => {
+    if (event.detail?.status === 401) location.assign("/sign-in"); // the session ended while the stream was away
+    else lost.hidden = false;
+  });
   list.addEventListener("htmx:sse:before:connection", (event) => {
     if (event.detail.connection.attempt > 0) lost.hidden = false; // the stream ended; the first connection is no loss
   });
