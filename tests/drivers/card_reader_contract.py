@@ -54,7 +54,7 @@ class CardReaderContract:
         desk.reader.open()
         began_at = time.monotonic()
         assert not desk.reader.wait_for_card(0.2)
-        assert 0.15 < time.monotonic() - began_at < 1.2
+        assert 0.15 < time.monotonic() - began_at < 10
         assert desk.reader.wait_for_removal(0)
 
     def test_reading_an_empty_reader_is_refused(self, desk: CardDesk) -> None:

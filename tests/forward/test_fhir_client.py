@@ -205,7 +205,7 @@ async def test_an_answer_that_drips_for_ever_is_given_up() -> None:
     async with answering(drip) as url, FhirClient(url, TOKEN, Timeouts(1, 1, 0.6)) as client:
         with pytest.raises(Unreachable, match=r"no whole answer within 0\.6 s"):
             await client.read("Patient", "p1")
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 async def test_an_answer_without_end_is_given_up() -> None:

@@ -181,4 +181,4 @@ async def test_a_device_that_is_no_reader_says_so(front: Front) -> None:
 async def test_it_stops_within_a_poll_while_it_waits_for_a_card(front: Front) -> None:
     async with reading(front, Slot(), is_let_go=False):
         began = time.monotonic()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20

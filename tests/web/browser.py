@@ -11,7 +11,7 @@ AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 PORTRAIT = {"width": 1080, "height": 1920}
 LANDSCAPE = {"width": 1920, "height": 1080}
 DESK = {"width": 1440, "height": 900}
-WITHIN_MS = 15_000
+WITHIN_MS = 30_000
 """Longest wait for anything; a machine that runs several browsers at once is slow."""
 
 expect.set_options(timeout=WITHIN_MS)
