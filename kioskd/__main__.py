@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import sys
 from pathlib import Path
 
-from kioskd import __version__, log
+from kioskd import __version__, log, memory
 from kioskd.errors import ConfigError, KioskdError
 
 EX_CONFIG = 78
 """sysexits.h: the unit file does not restart the daemon after this one."""
+LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; its exit code: 0 good, 1 not good, 2 wrong call, 78 a bad site file."""
     options = _parser().parse_args(arguments)
     try:
+        if arguments is None:  # a process of our own: any command may open a database
+            memory.keep_private()
         return int(options.command(options) or 0)
     except ConfigError as error:
         print(error, file=sys.stderr)
@@ -48,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="run the daemon")
     run.add_argument("--config", type=Path, required=True, metavar="FILE", help="the site file")
+    run.add_argument("--log-level", choices=LOG_LEVELS, default="info", help="debug says more; never patient data")
     run.set_defaults(command=_run)
 
     demo = commands.add_parser("demo", help="a whole front desk on this machine, with simulated hardware")
@@ -103,7 +108,7 @@ def _run(options: argparse.Namespace) -> int:
     from kioskd import config
 
     site = config.load(options.config)
-    log.set_up()
+    log.set_up(logging.getLevelNamesMapping()[options.log_level.upper()])
     from kioskd import app
 
     asyncio.run(app.run(site, options.config, options.config.read_text(encoding="utf-8")))
