@@ -5,6 +5,7 @@ Read in this order:
 ``core``       the domain, pure: who checks in, ticket numbers, the queue, the state of a print
 ``ports``      what the parts need from outside, as Protocols
 ``app``        every part started in order and stopped in reverse: the life of the process on one page
+``roles``      what each role of a site file is made of
 ``station``    one kiosk: the check-in session, its print jobs and the devices they run on
 ``hub``        one site: check-ins, tickets, the queue, what displays show, what the desk sees
 ``records``    the bundled records backend: FHIR R4

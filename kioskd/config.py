@@ -71,7 +71,8 @@ class SiteConfig(Block):
     """``[site]``: one clinic location.
 
     ``hosts``: names, beside this machine's loopback ones, under which browsers reach the console, the desk and the
-    displays. ``is_behind_tls``: they reach them by HTTPS only, through a proxy that ends TLS here.
+    displays. ``is_behind_tls``: they reach them by HTTPS only, through a proxy that ends TLS here. ``framed_by``:
+    origins whose pages may show kiosk and displays in a frame.
     """
 
     id: Id
@@ -83,6 +84,8 @@ class SiteConfig(Block):
     record_number_system: str = Field("urn:kioskd:record-number", min_length=1)
     hosts: tuple[str, ...] = ()
     is_behind_tls: bool = False
+    framed_by: tuple[str, ...] = ()
+    gs1_company_prefix: str = Field("", pattern=r"^([0-9]{6,12})?$")
 
     @property
     def zone(self) -> ZoneInfo:
@@ -129,7 +132,6 @@ class HubConfig(Block):
         AppointmentStatus.CHECKED_IN
     )
     wristbands: bool = True
-    gs1_company_prefix: str = Field("", pattern=r"^([0-9]{6,12})?$")
 
 
 class AreaConfig(Block):
@@ -150,7 +152,11 @@ class RecordsConfig(Block):
 
 
 class MqttConfig(Block):
-    """``[mqtt]``: the broker. ``websocket_url`` is how a display's browser reaches it."""
+    """``[mqtt]``: the broker. ``websocket_url`` is how a display's browser reaches it.
+
+    ``site_key_file`` holds the key of what stations and hub say to one another; a site whose only station runs in the
+    hub's process has none. ``display_password_file`` is the hub's business alone.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(1883, ge=1, le=65535)
@@ -159,7 +165,8 @@ class MqttConfig(Block):
     tls_ca_file: Path | None = None
     websocket_url: str = Field("ws://127.0.0.1:9001", pattern=r"^wss?://")
     display_user: str = "display"
-    display_password_file: Path
+    display_password_file: Path | None = None
+    site_key_file: Path | None = None
 
 
 class StaffConfig(Block):
@@ -199,13 +206,19 @@ class Config(Block):
 
     @model_validator(mode="after")
     def _complete(self) -> Config:
-        roles = self.site.roles
+        roles, mqtt = self.site.roles, self.mqtt
         if "hub" in roles:
             for block in ("hub", "mqtt"):
                 if getattr(self, block) is None:
                     raise ValueError(f"the role hub needs a block [{block}]")
+            if mqtt is not None and mqtt.display_password_file is None:
+                raise ValueError("the role hub needs mqtt.display_password_file")
             if not self.area:
                 raise ValueError("the role hub needs at least one [[area]]")
+        elif "station" in roles and mqtt is None:
+            raise ValueError("the role station without the role hub needs a block [mqtt], to reach the hub")
+        elif "station" in roles and mqtt is not None and mqtt.site_key_file is None:
+            raise ValueError("the role station without the role hub needs mqtt.site_key_file, the one that the hub has")
         if "records" in roles and self.records is None:
             raise ValueError("the role records needs a block [records]")
         _refuse_repeats("area", [a.id for a in self.area] + [DESK_AREA])

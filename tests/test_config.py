@@ -46,6 +46,8 @@ driver = "escpos"
 port = "tcp://127.0.0.1:9100"
 """
 
+ALONE = '[site]\nid = "a"\nname = "A"\ntimezone = "UTC"\nroles = ["{}"]\n[store]\nkey_file = "/k"\n'
+
 
 def problems(text: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
@@ -89,7 +91,11 @@ def test_a_good_site_file_has_the_defaults_that_are_documented() -> None:
             '[hub]\nappointment_target = ["arrived"]\n',
             "site.toml:10: hub.appointment_target: expected arrived",
         ),
-        ("[hub]\n", '[hub]\ngs1_company_prefix = "12"\n', "site.toml:10: hub.gs1_company_prefix: string should match"),
+        (
+            "[site]\n",
+            '[site]\ngs1_company_prefix = "12"\n',
+            "site.toml:2: site.gs1_company_prefix: string should match",
+        ),
         # Listen addresses.
         ("[hub]\n", '[hub]\nconsole_listen = "8402"\n', "site.toml:10: hub.console_listen: expected host:port"),
         ("[hub]\n", '[hub]\nconsole_listen = "a:b"\n', "site.toml:10: hub.console_listen: expected host:port"),
@@ -143,15 +149,37 @@ def test_loopback_has_several_names(listen: str) -> None:
 
 
 def test_a_role_needs_only_its_own_blocks() -> None:
-    alone = '[site]\nid = "a"\nname = "A"\ntimezone = "UTC"\nroles = ["station"]\n[store]\nkey_file = "/k"\n'
-    assert parse(alone, "site.toml").hub is None
-    assert (
-        "the role hub needs at least one [[area]]"
-        in problems(
-            alone.replace('"station"', '"hub"')
-            + '[hub]\nrecords_token_file = "/t"\n[mqtt]\npassword_file = "/p"\ndisplay_password_file = "/d"\n'
-        )[0]
-    )
+    assert parse(ALONE.format("station") + '[mqtt]\npassword_file = "/p"\nsite_key_file = "/s"\n', "s").hub is None
+    records = parse(ALONE.format("records") + '[records]\ntoken_file = "/t"\n', "s")
+    assert (records.mqtt, records.area) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("role", "blocks", "expected"),
+    [
+        ("station", "", "the role station without the role hub needs a block [mqtt], to reach the hub"),
+        (
+            "station",
+            '[mqtt]\npassword_file = "/p"\n',
+            "the role station without the role hub needs mqtt.site_key_file, the one that the hub has",
+        ),
+        ("hub", "", "the role hub needs a block [hub]"),
+        ("hub", '[hub]\nrecords_token_file = "/t"\n', "the role hub needs a block [mqtt]"),
+        (
+            "hub",
+            '[hub]\nrecords_token_file = "/t"\n[mqtt]\npassword_file = "/p"\n',
+            "the role hub needs mqtt.display_password_file",
+        ),
+        (
+            "hub",
+            '[hub]\nrecords_token_file = "/t"\n[mqtt]\npassword_file = "/p"\ndisplay_password_file = "/d"\n',
+            "the role hub needs at least one [[area]]",
+        ),
+        ("records", "", "the role records needs a block [records]"),
+    ],
+)
+def test_what_a_role_needs_is_said(role: str, blocks: str, expected: str) -> None:
+    assert problems(ALONE.format(role) + blocks) == [f"site.toml:1: site file: {expected}"]
 
 
 def test_the_device_of_a_bad_driver_key_is_the_drivers_own_business() -> None:

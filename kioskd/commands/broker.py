@@ -48,7 +48,9 @@ def _plan(site: str, mqtt: MqttConfig, folder: Path) -> BrokerPlan:
     )
 
 
-def _login(user: str, file: Path, key: str) -> Login:
+def _login(user: str, file: Path | None, key: str) -> Login:
+    if file is None:
+        raise ConfigError(f"the site file has no {key}: write the broker's files from that of the role hub")
     try:
         password = file.read_text(encoding="utf-8").strip()
     except OSError as error:

@@ -37,8 +37,7 @@ async def _demo(folder: Path, is_once: bool) -> int:
         print("starting mosquitto, pcscd and simulated hardware ...", flush=True)
         await rig.start()
         site = config.load(rig.site_file)
-        lab_origin = f"http://127.0.0.1:{rig.ports['lab']}"
-        async with app.running(site, str(rig.site_file), rig.site_text(), framed_by=(lab_origin,)) as daemon:
+        async with app.running(site, str(rig.site_file), rig.site_text()) as daemon:
             await seed(f"{daemon.addresses['fhir'].url}/fhir", rig.token, clinic_day(datetime.now(UTC)))
             if is_once:
                 return await once(rig, daemon)

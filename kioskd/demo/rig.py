@@ -27,14 +27,17 @@ from kioskd.errors import DeviceUnavailable, StartRefused
 SITE_ID = "demo"
 FIRST_PORT = 8400
 PAGES = ("lab", "kiosk", "console", "display", "records", "fhir")
+ALL = "all"
+ROLES = ("station", "hub", "records")
 ANSWER_WITHIN_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class RigOptions:
-    """``timezone``: the site's; the demo uses one in which the patients' appointments are now."""
+    """``timezone``: the site's. ``is_split``: a process for each role instead of one for all."""
 
     is_mechanical: bool = True
+    is_split: bool = False
     languages: tuple[str, ...] = ("de", "en")
     timezone: str = "Europe/Berlin"
     has_fixed_ports: bool = False
@@ -56,7 +59,19 @@ class Rig:
 
     @property
     def site_file(self) -> Path:
+        """The site file of the process that runs every role."""
         return self.folder / "site.toml"
+
+    @property
+    def site_files(self) -> dict[str, Path]:
+        """The site file of each process: of ``ALL``, or of each of ``ROLES`` when they are split."""
+        if self.options.is_split:
+            return {role: self.folder / f"{role}.toml" for role in ROLES}
+        return {ALL: self.site_file}
+
+    def site_file_of(self, role: str) -> Path:
+        """The site file of the process that runs a role."""
+        return self.site_files.get(role, self.site_file)
 
     async def start(self) -> None:
         """Broker, pcscd and hardware up and answering, secrets and site file written. Raises StartRefused."""
@@ -120,10 +135,11 @@ class Rig:
     def _write_files(self) -> None:
         for name, text in {
             "store.key": secrets.token_hex(32),
+            "site.key": secrets.token_hex(32),
             "records.token": self.token,
             "mqtt.password": self.broker.address.password,
             "display.password": self.broker.display.password,
-            "site.toml": self.site_text(),
+            **{file.name: self.site_text(process) for process, file in self.site_files.items()},
         }.items():
             path = self.folder / name
             path.touch(mode=0o600)
@@ -134,58 +150,90 @@ class Rig:
         hour = datetime.now(ZoneInfo(self.options.timezone)).hour
         return "12:00:00" if hour in {1, 2, 3} else "04:00:00"
 
-    def site_text(self) -> str:
-        """The site file of the demo."""
-        at = {name: f"127.0.0.1:{port}" for name, port in self.ports.items()}
-        folder, broker = self.folder, self.broker
-        languages = json.dumps(list(self.options.languages))
+    def site_text(self, process: str = ALL) -> str:
+        """The site file of a process: of ``ALL``, or of one of ``ROLES`` with a folder of its own for its databases."""
+        blocks = {
+            "station": (self._station_text, self._mqtt_text, self._devices_text),
+            "hub": (self._hub_text, self._mqtt_text, self._staff_text),
+            "records": (self._records_text, self._staff_text),
+        }
+        roles = ROLES if process == ALL else (process,)
+        wanted = dict.fromkeys(block for role in roles for block in blocks[role])
+        return self._site_text(roles, process) + "".join(block() for block in wanted)
+
+    def _at(self, page: str) -> str:
+        return f"127.0.0.1:{self.ports[page]}"
+
+    def _site_text(self, roles: tuple[str, ...], process: str) -> str:
         return f"""\
 [site]
 id = "{SITE_ID}"
 name = "Praxis am Markt"
 timezone = "{self.options.timezone}"
 day_starts = {self._day_starts()}
-languages = {languages}
+languages = {json.dumps(list(self.options.languages))}
+roles = {json.dumps(list(roles))}
+framed_by = ["http://{self._at("lab")}"]
+gs1_company_prefix = "4012345"
 
 [store]
-folder = "{folder / "data"}"
-key_file = "{folder / "store.key"}"
+folder = "{self.folder / ("data" if process == ALL else f"data-{process}")}"
+key_file = "{self.folder / "store.key"}"
+"""
 
+    def _station_text(self) -> str:
+        return f"""
 [station]
 name = "entrance"
-listen = "{at["kiosk"]}"
+listen = "{self._at("kiosk")}"
+"""
 
+    def _hub_text(self) -> str:
+        return f"""
 [hub]
-console_listen = "{at["console"]}"
-display_listen = "{at["display"]}"
+console_listen = "{self._at("console")}"
+display_listen = "{self._at("display")}"
 desk_name = "Anmeldung"
-records_url = "http://{at["fhir"]}/fhir"
-records_token_file = "{folder / "records.token"}"
-gs1_company_prefix = "4012345"
+records_url = "http://{self._at("fhir")}/fhir"
+records_token_file = "{self.folder / "records.token"}"
 
 [[area]]
 id = "general"
 name = "Wartezimmer"
 series = "A"
 rooms = ["Zimmer 1", "Zimmer 2", "Zimmer 3"]
+"""
 
+    def _records_text(self) -> str:
+        return f"""
 [records]
-fhir_listen = "{at["fhir"]}"
-desk_listen = "{at["records"]}"
-token_file = "{folder / "records.token"}"
+fhir_listen = "{self._at("fhir")}"
+desk_listen = "{self._at("records")}"
+token_file = "{self.folder / "records.token"}"
+"""
 
+    def _mqtt_text(self) -> str:
+        broker = self.broker
+        key = f'site_key_file = "{self.folder / "site.key"}"\n' if self.options.is_split else ""
+        return f"""
 [mqtt]
 host = "{broker.address.host}"
 port = {broker.address.port}
 user = "{broker.address.user}"
-password_file = "{folder / "mqtt.password"}"
+password_file = "{self.folder / "mqtt.password"}"
 websocket_url = "{broker.web_url}"
 display_user = "{broker.display.user}"
-display_password_file = "{folder / "display.password"}"
+display_password_file = "{self.folder / "display.password"}"
+{key}"""
 
+    def _staff_text(self) -> str:
+        return f"""
 [staff]
-trusted_sign_in_origins = ["http://{at["lab"]}"]
+trusted_sign_in_origins = ["http://{self._at("lab")}"]
+"""
 
+    def _devices_text(self) -> str:
+        return f"""
 [[device]]
 name = "entrance-reader"
 driver = "pcsc"

@@ -19,7 +19,10 @@ import httpx
 
 from kioskd.demo.clinic import clinic_day, seed
 from kioskd.demo.person import Person
+from kioskd.demo.processes import Processes
 from kioskd.demo.rig import Rig, RigOptions
+
+__all__ = ["Daemon", "Kiosk", "Processes", "daemon_on_rig", "processes_on_rig"]
 
 READY_WITHIN_S = 30.0
 
@@ -119,4 +122,19 @@ async def daemon_on_rig(folder: Path, **options: Any) -> AsyncIterator[Daemon]:
         if daemon.process is not None and daemon.process.poll() is None:
             daemon.process.kill()
             daemon.process.wait()
+        await rig.stop()
+
+
+@asynccontextmanager
+async def processes_on_rig(folder: Path, *, is_split: bool = True, **options: Any) -> AsyncIterator[Processes]:
+    """A rig with its daemons, ready and seeded; ends whatever is left of both."""
+    rig = Rig(folder, RigOptions(is_mechanical=False, is_split=is_split, languages=("en", "de"), **options))
+    processes = Processes(rig)
+    try:
+        await rig.start()
+        await processes.start_all()
+        await seed(f"{processes.url('fhir')}/fhir", rig.token, clinic_day(datetime.now(UTC)))
+        yield processes
+    finally:
+        processes.kill_all()
         await rig.stop()

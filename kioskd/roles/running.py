@@ -1,0 +1,77 @@
+"""What the roles of one process share: clock, news, accounts, and where their pages are."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kioskd.bus.connection import BrokerAddress
+from kioskd.config import Config, MqttConfig
+from kioskd.errors import StartRefused
+from kioskd.news import News
+from kioskd.staff import Staff
+from kioskd.web.pages import Pages
+from kioskd.web.security import LOOPBACK_HOSTS
+from kioskd.web.server import Address, serve
+from kioskd.web.sign_in import StaffedSettings
+
+
+def now() -> datetime:
+    """The daemon's clock: aware UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class Running:
+    """A running daemon, for its roles and for who started it: ``addresses`` has where its pages are."""
+
+    config: Config
+    news: News
+    pages: Pages
+    accounts: Staff | None = None
+    addresses: dict[str, Address] = field(default_factory=dict)
+
+    @property
+    def staff(self) -> Staff:
+        """Accounts and sessions; only a process with pages for staff has them. Raises StartRefused."""
+        if self.accounts is None:
+            raise StartRefused("this process has no accounts: it runs neither the role hub nor the role records")
+        return self.accounts
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The names under which browsers reach pages."""
+        return LOOPBACK_HOSTS | frozenset(self.config.site.hosts)
+
+    @property
+    def staffed(self) -> StaffedSettings:
+        """How the pages for staff are served."""
+        site, origins = self.config.site, self.config.staff.trusted_sign_in_origins
+        return StaffedSettings(self.hosts, site.is_behind_tls, origins, site.languages[0])
+
+    async def serve(self, parts: AsyncExitStack, name: str, app: Any, listen: str) -> None:
+        """Serve pages while ``parts`` are there."""
+        host, _, port = listen.rpartition(":")
+        self.addresses[name] = await parts.enter_async_context(serve(app, host.strip("[]"), int(port)))
+
+
+def secret(path: Path | None, key: str) -> str:
+    """A secret that lies in a file alone. Raises StartRefused."""
+    if path is None:
+        raise StartRefused(f"{key} is missing")
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise StartRefused(f"{key} {path} can't be read: {error.strerror}") from error
+    if not text:
+        raise StartRefused(f"{key} {path} is empty")
+    return text
+
+
+def broker_of(mqtt: MqttConfig, client: str) -> BrokerAddress:
+    """The broker, for ``client`` (the begin of a client id). Raises StartRefused."""
+    password = secret(mqtt.password_file, "mqtt.password_file")
+    return BrokerAddress(mqtt.host, mqtt.port, mqtt.user, password, client, mqtt.tls_ca_file)

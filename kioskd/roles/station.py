@@ -1,0 +1,69 @@
+"""The role station: one kiosk PC with its devices, and the page on its touchscreen."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from kioskd.beside import beside
+from kioskd.ports import DeviceReport, Hub
+from kioskd.roles.running import Running, now
+from kioskd.station import tables
+from kioskd.station.checkins import CheckIns, Printers
+from kioskd.station.devices.registry import DisabledDevice, FoundDevice, find_devices
+from kioskd.station.devices.supervisor import DISABLED, ManagedDevice
+from kioskd.station.kiosk import Kiosk
+from kioskd.station.printing import PrintQueue
+from kioskd.station.reading import read_cards
+from kioskd.store import open_store
+from kioskd.web.kiosk import kiosk_app
+
+log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def station_role(daemon: Running, hub: Hub, file: str, text: str) -> AsyncIterator[None]:
+    """Run it from entering to leaving; ``file`` and ``text`` of the site file are for messages. Raises StartRefused."""
+    config, news, pages = daemon.config, daemon.news, daemon.pages
+    station = config.station.name
+    async with AsyncExitStack() as parts:
+        store = await parts.enter_async_context(open_store(tables.SCHEMA, config.store))
+        found = find_devices(config.device, text, file)
+        queue = PrintQueue(station, store, hub, news, now)
+        checkins = CheckIns(
+            config.site,
+            store,
+            hub,
+            _printers(found),
+            now,
+            lambda language, english: pages.language(language).texts.gettext(english),
+            config.site.gs1_company_prefix,
+        )
+        kiosk = Kiosk(station, config.site, hub, checkins, queue, news, now)
+        await queue.recover()
+
+        async def report(device: ManagedDevice) -> None:
+            await hub.report_device(DeviceReport(station, device.name, device.kind, device.state, device.what, now()))
+
+        await hub.station_started(station, [device.name for device in found])
+        for device in found:
+            if isinstance(device, DisabledDevice):
+                log.warning("%s is disabled: %s", device.name, device.what)
+                await hub.report_device(DeviceReport(station, device.name, device.kind, DISABLED, device.what, now()))
+        managed = [ManagedDevice(d.name, d.kind, d.device, report) for d in found if isinstance(d, FoundDevice)]
+        lives = [d.run((lambda m: read_cards(m, kiosk)) if d.kind == "card-reader" else queue.work) for d in managed]
+        await parts.enter_async_context(beside(kiosk.run(), queue.expire_in_time(), queue.report(), *lives))
+        app = kiosk_app(kiosk, news, pages, framed_by=config.site.framed_by)
+        await daemon.serve(parts, "kiosk", app, config.station.listen)
+        yield
+
+
+def _printers(found: list[FoundDevice | DisabledDevice]) -> Printers:
+    """The station's printers: the first of each kind that the site file names."""
+    by_kind: dict[str, tuple[str, Any]] = {}
+    for device in found:
+        if isinstance(device, FoundDevice):
+            by_kind.setdefault(device.kind, (device.name, device.device))
+    return Printers(by_kind.get("ticket-printer"), by_kind.get("wristband-printer"))
