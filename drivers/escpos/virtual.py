@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Condition, Thread
+from time import monotonic
 
 from drivers.escpos.virtual_commands import REAL_TIME, Command, take_command
 from drivers.escpos.virtual_paper import Paper, Sheet
@@ -62,6 +64,10 @@ class VirtualTicketPrinter:
         self._is_off = False
         self._is_busy = False
         self._buffer = bytearray()
+        self._received = 0
+        """Bytes that ever came into the buffer."""
+        self._connections: deque[tuple[int, float]] = deque([(0, 0.0)])
+        """From which of these bytes on each connection sent, and when it began; the one in work first."""
         self._unread_real_time = b""
         """The end of what was received, in which a real-time command may have begun."""
         self._pushes_status = False
@@ -276,6 +282,7 @@ class VirtualTicketPrinter:
     def _connected(self) -> None:
         with self._changed:
             self._unread_real_time = b""
+            self._connections.append((self._received, monotonic()))
             if self._owed_id is not None and self._answer(b'7"' + self._owed_id + b"\0"):
                 self._owed_id = None
 
@@ -288,6 +295,7 @@ class VirtualTicketPrinter:
                 if self._is_off:
                     return
                 self._buffer += data[at : at + 512]
+                self._received += len(data[at : at + 512])
                 self._changed.notify_all()
 
     def _obey_real_time(self, data: bytes) -> None:
@@ -359,5 +367,12 @@ class VirtualTicketPrinter:
         if sheet is None:
             self._scraps += 1
         else:
-            self._sheets.append(sheet)
+            self._sheets.append(replace(sheet, connected_at=self._connected_at()))
         self._changed.notify_all()
+
+    def _connected_at(self) -> float:
+        """When the connection began that brought what was worked off last."""
+        worked_off = self._received - len(self._buffer)
+        while len(self._connections) > 1 and self._connections[1][0] < worked_off:
+            self._connections.popleft()
+        return self._connections[0][1]

@@ -40,6 +40,8 @@ class Sheet:
     height_px: int
     packed: bytes
     """The rows of the picture, deflated: a long day prints thousands of sheets."""
+    connected_at: float = 0.0
+    """``time.monotonic()`` at which the connection began that its last byte came over."""
 
     @property
     def picture(self) -> Bitmap:

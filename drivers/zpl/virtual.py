@@ -11,6 +11,7 @@ import socket
 import struct
 from contextlib import suppress
 from threading import Lock, Thread
+from time import monotonic
 from typing import Literal, Self
 
 from drivers.zpl.virtual_input import Control, Format, GetVariable, Interpreter
@@ -109,6 +110,12 @@ class VirtualWristbandPrinter:
         with self._mechanics.changed:
             return tuple(self._mechanics.printed)
 
+    @property
+    def connected_at(self) -> tuple[float, ...]:
+        """For each of ``sheets``: ``time.monotonic()`` at which the connection began that sent its end."""
+        with self._mechanics.changed:
+            return tuple(self._mechanics.connected_at)
+
     def sheet_png(self, number: int) -> bytes:
         """A picture of band ``number`` (1 is the first). Raises IndexError."""
         from drivers.zpl.virtual_picture import band_png
@@ -196,7 +203,7 @@ class VirtualWristbandPrinter:
             client.end(with_reset=True)
             client.join()
 
-    def _receive(self, data: bytes) -> tuple[bytes, bool | None]:
+    def _receive(self, data: bytes, connected_at: float) -> tuple[bytes, bool | None]:
         """Take ``data`` in; the answer, and whether to reset (True) or close (False) the connection behind it."""
         with self._lock:
             drops: bool | None = None
@@ -205,13 +212,13 @@ class VirtualWristbandPrinter:
                 self._drop_after = (count - len(data), with_reset)
                 if len(data) >= count:
                     data, drops, self._drop_after = data[:count], with_reset, None
-            answers = [self._obey(command) for command in self._interpreter.feed(data)]
+            answers = [self._obey(command, connected_at) for command in self._interpreter.feed(data)]
             return b"".join(answers), drops
 
-    def _obey(self, command: Control | GetVariable | Format) -> bytes:
+    def _obey(self, command: Control | GetVariable | Format, connected_at: float) -> bytes:
         match command:
             case Format():
-                self._mechanics.take(command)
+                self._mechanics.take(command, connected_at)
             case GetVariable(name):
                 return b'"' + self._variable(name).encode() + b'"'
             case Control("JA"):
@@ -280,13 +287,14 @@ class _Client(Thread):
         self.is_over = False
         self._printer = printer
         self._connection = connection
+        self._connected_at = monotonic()
 
     def run(self) -> None:
         with suppress(OSError):  # the host went away, or the printer was switched off
             while data := self._recv():
                 if self.is_mute:
                     continue
-                answer, drops = self._printer._receive(data)
+                answer, drops = self._printer._receive(data, self._connected_at)
                 if drops is not None:
                     self.end(with_reset=drops)
                     break

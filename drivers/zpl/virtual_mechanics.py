@@ -19,6 +19,7 @@ class _Batch:
 
     format: Format
     labels_left: int
+    connected_at: float
 
 
 class Mechanics:
@@ -35,6 +36,8 @@ class Mechanics:
         self.is_printing = False
         self.odometer = odometer
         self.printed: list[bytes] = []
+        self.connected_at: list[float] = []
+        """For each printed band: when the connection began that sent it, ``time.monotonic()``."""
         self.hanging = 0
         """Bands that came out and were not taken."""
         self.spoiled = 0
@@ -74,13 +77,13 @@ class Mechanics:
     def bytes_waiting(self) -> int:
         return sum(len(batch.format.zpl) for batch in self._queue)
 
-    def take(self, format_: Format) -> None:
-        """A whole format came in: obey its settings, queue what it draws."""
+    def take(self, format_: Format, connected_at: float = 0.0) -> None:
+        """A whole format came in over a connection that began then: obey its settings, queue what it draws."""
         with self.changed:
             for choice in re.findall(rb"\^JZ([YN])", format_.zpl, re.IGNORECASE):
                 self._reprints_spoiled = choice.upper() == b"Y"
             if format_.is_printable:
-                self._queue.append(_Batch(format_, format_.number("PQ", 1)))
+                self._queue.append(_Batch(format_, format_.number("PQ", 1), connected_at))
                 self.changed.notify_all()
 
     def cancel_all(self) -> None:
@@ -146,6 +149,7 @@ class Mechanics:
             self.odometer += 1
             self.hanging += 1
             self.printed.append(batch.format.zpl)
+            self.connected_at.append(batch.connected_at)
         if not is_spoiled or not self._reprints_spoiled:
             self._end_label(batch)
         self.changed.notify_all()

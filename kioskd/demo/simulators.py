@@ -82,11 +82,22 @@ class Simulators:
                 self._printers[name].power_cycle()
             case {"do": "picture", "printer": str(name), "number": int(number)}:
                 return base64.b64encode(self._printers[name].sheet_png(number)).decode("ascii")
+            case {"do": "sheets", "printer": str(name)}:
+                return self._sheets(name)
             case {"do": "wait-for-sheets", "printer": str(name), "count": int(count), "seconds": float(seconds)}:
                 return self._printers[name].wait_for_sheets(count, seconds)
             case _:
                 raise LookupError(f"no such command: {command.get('do')!r}")
         return None
+
+    def _sheets(self, name: str) -> list[dict[str, Any]]:
+        """What stands on every sheet that came out, and when the connection began that sent it (``time.monotonic()``,
+        which all processes of a machine share): who knows the lives of a daemon knows which of them printed it.
+        """
+        if name == TICKETS:
+            return [{"text": sheet.text, "connected_at": sheet.connected_at} for sheet in self._tickets.sheets]
+        bands = zip(self._wristbands.sheets, self._wristbands.connected_at, strict=True)
+        return [{"text": zpl.decode("latin-1"), "connected_at": at} for zpl, at in bands]
 
     def _state(self, name: str) -> SimulatedPrinter:
         printer = self._printers[name]
