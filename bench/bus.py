@@ -16,7 +16,7 @@ from pathlib import Path
 
 import aiomqtt
 
-from kioskd.bus.connection import open_bus
+from kioskd.bus.connection import Request, open_bus
 from kioskd.bus.displays import DisplayDestination
 from kioskd.bus.topics import SiteTopics
 from kioskd.core.display import Call, Snapshot
@@ -37,8 +37,8 @@ async def _times_ms(act: Callable[[], Awaitable[object]], count: int = COUNT) ->
     return sorted(times)
 
 
-async def _echo(payload: bytes) -> bytes:
-    return payload
+async def _echo(request: Request) -> bytes:
+    return request.payload
 
 
 async def measure(broker: PrivateMosquitto) -> dict[str, list[float]]:

@@ -2,7 +2,8 @@
 
 Two listeners, each with its own users, because what they admit differs:
 
-* **MQTT over TCP** for the daemons. The hub may write everything of its site and reads requests and replies.
+* **MQTT over TCP** for the daemons. The hub may write everything of its site and reads requests and the status. Each
+  station has a user of its own, which sends requests and reads the status and the answers to itself, nothing else.
 * **MQTT over WebSocket** for displays. The display user reads pictures and the status, and writes nothing. Its
   password stands in a page that everybody in the waiting room's network may load, so it is a label, not a
   secret, and the daemons' users are unknown here. (A client that connects with the hub's client id would throw
@@ -58,7 +59,13 @@ class BrokerPlan:
     web: Listener
     hub: Login
     display: Login
+    stations: tuple[Login, ...] = ()
     run_as: str = "mosquitto"
+
+
+def station_user(station: str) -> str:
+    """The broker's user of a station."""
+    return f"station-{station}"
 
 
 def broker_files(plan: BrokerPlan) -> dict[str, str]:
@@ -69,11 +76,8 @@ def broker_files(plan: BrokerPlan) -> dict[str, str]:
     topics = SiteTopics(plan.site)
     return {
         CONFIG_FILE: _config(plan),
-        "daemon.passwd": password_entry(plan.hub),
-        "daemon.acl": _rules(
-            plan.hub.user,
-            [f"write {topics.all}", f"read {topics.requests}", f"read {topics.replies}/#"],
-        ),
+        "daemon.passwd": "".join(password_entry(login) for login in (plan.hub, *plan.stations)),
+        "daemon.acl": "\n".join([_hub_rules(topics, plan.hub.user), *_station_rules(topics, plan)]),
         "display.passwd": password_entry(plan.display),
         "display.acl": _rules(plan.display.user, [f"read {topics.every_display_state}", f"read {topics.status}"]),
     }
@@ -86,6 +90,19 @@ def password_entry(login: Login) -> str:
     digest = hashlib.pbkdf2_hmac("sha512", login.password.encode(), login.salt, _ITERATIONS)
     salt, key = (base64.b64encode(b).decode() for b in (login.salt, digest))
     return f"{login.user}:$7${_ITERATIONS}${salt}${key}\n"
+
+
+def _hub_rules(topics: SiteTopics, user: str) -> str:
+    may_read = (topics.requests, topics.status, topics.replies_of(user))
+    return _rules(user, [f"write {topics.all}", *(f"read {topic}" for topic in may_read)])
+
+
+def _station_rules(topics: SiteTopics, plan: BrokerPlan) -> list[str]:
+    users = [login.user for login in plan.stations]
+    if len({plan.hub.user, *users}) <= len(users):
+        raise ValueError("two of the broker's users have one name")
+    may_read = {user: (topics.status, topics.replies_of(user)) for user in users}
+    return [_rules(u, [f"write {topics.requests}", *(f"read {t}" for t in may_read[u])]) for u in users]
 
 
 def _rules(user: str, rules: list[str]) -> str:

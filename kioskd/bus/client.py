@@ -27,7 +27,8 @@ from kioskd.bus.topics import Presence
 from kioskd.errors import BusError, PublishRefused
 
 KEEPALIVE_S = 5
-"""A broker that hangs is noticed after 1.4 times this (measured)."""
+"""The broker tells everybody that a client is gone when it heard nothing of it for 1.5 times this (MQTT 5.0, 3.1.2.10).
+The client asks twice in this time, so that it notices a broker that hangs no later than the broker would notice it."""
 CONNECT_WITHIN_S = 3.0
 REFUSED = 0x80
 """Reason codes from here on are errors (MQTT 5.0, 2.4)."""
@@ -47,6 +48,7 @@ class BrokerAddress:
     client_id: str
     tls_ca_file: Path | None = None
     """The certificate authority of the broker; None: no TLS, for a broker on this machine."""
+    keepalive_s: int = KEEPALIVE_S
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -65,7 +67,7 @@ class MqttClient(aiomqtt.Client):
             identifier=client_id,
             protocol=aiomqtt.ProtocolVersion.V5,
             clean_start=True,
-            keepalive=KEEPALIVE_S,
+            keepalive=address.keepalive_s,
             timeout=CONNECT_WITHIN_S,
             will=will,
             tls_context=ssl.create_default_context(cafile=address.tls_ca_file) if address.tls_ca_file else None,

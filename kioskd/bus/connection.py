@@ -11,6 +11,7 @@ import asyncio
 import logging
 import math
 import random
+import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -24,7 +25,7 @@ from kioskd.bus.client import BrokerAddress, MqttClient, publish_properties
 from kioskd.bus.topics import Presence
 from kioskd.errors import BusError
 
-__all__ = ["BrokerAddress", "Bus", "Message", "open_bus"]
+__all__ = ["BrokerAddress", "Bus", "Message", "Request", "new_token", "open_bus"]
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,8 @@ NO_MATCHING_SUBSCRIBERS = 0x10
 """PUBACK: the broker took the message and nobody listens (MQTT 5.0, 3.4.2.1)."""
 FAREWELL_WITHIN_S = 1.0
 
-Answer = Callable[[bytes], Awaitable[bytes]]
+_LEVEL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+"""A user or client id in a reply topic: no wildcard, which must not be published to (MQTT 5.0, 3.3.2.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,24 @@ class Message:
     topic: str
     payload: bytes
     is_retained: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request that came in. ``token`` is its correlation data, ``reply_to`` where its answer goes."""
+
+    topic: str
+    payload: bytes
+    token: bytes
+    reply_to: str
+
+
+Answer = Callable[[Request], Awaitable[bytes]]
+
+
+def new_token() -> bytes:
+    """The correlation data of a request: 128 random bits, so that no two requests ever share it."""
+    return secrets.token_bytes(16)
 
 
 @asynccontextmanager
@@ -83,8 +103,11 @@ class Bus:
         """Set before ``keep_connected`` is cancelled."""
         self.up = asyncio.Event()
         """Set while the broker is there. For waiting; ``is_up`` for asking."""
+        # Below the user's name: the broker's access list keeps one station from reading another one's answers.
+        self.reply_topic = f"{replies}/{address.user}/{self._client_id}"
+        """Where the answers to this client's requests come in."""
         if replies:
-            self._handlers[f"{replies}/{self._client_id}"] = self._take_reply
+            self._handlers[self.reply_topic] = self._take_reply
 
     # --- state -----------------------------------------------------------------------------------------------
 
@@ -129,19 +152,18 @@ class Bus:
 
     # --- request and response --------------------------------------------------------------------------------
 
-    async def request(self, topic: str, payload: bytes, *, within_s: float) -> bytes:
+    async def request(self, topic: str, payload: bytes, *, within_s: float, token: bytes | None = None) -> bytes:
         """Ask whoever responds on ``topic``; the answer. The request must be repeatable.
 
+        ``token``: a fresh one of ``new_token``, for who must know it before; else one is made here.
         Raises BusError when the broker is away, nobody listens, the other side failed, or the time is over; the
         request may have been carried out nevertheless. The broker drops it when nobody fetched it in time.
         """
         client = self._connected()
-        token = secrets.token_bytes(16)
+        token = token or new_token()
         answer: asyncio.Future[tuple[bytes, bool] | None] = asyncio.get_running_loop().create_future()
         self._awaited[token] = answer
-        properties = publish_properties(
-            expires_after_s=math.ceil(within_s), reply_to=f"{self._replies}/{self._client_id}", token=token
-        )
+        properties = publish_properties(expires_after_s=math.ceil(within_s), reply_to=self.reply_topic, token=token)
         try:
             async with asyncio.timeout(within_s):
                 code = await client.send(topic, payload, retain=False, qos=1, within_s=within_s, properties=properties)
@@ -270,24 +292,33 @@ class Bus:
         reply_to = getattr(message.properties, "ResponseTopic", "")
         token = getattr(message.properties, "CorrelationData", b"")
         # Who may send requests must not be able to make us write anywhere else than to a client's reply topic.
-        above, _, client_id = reply_to.rpartition("/")
-        if not client_id or above != self._replies or not token or message.retain or self._requests is None:
+        if not self._is_reply_topic(reply_to) or not token or message.retain or self._requests is None:
             log.warning("broker %s: a request on %s without a reply topic of ours", self._address, message.topic)
             return
-        self._requests.create_task(self._answer(handler, str(message.topic), _payload(message), reply_to, token))
+        request = Request(str(message.topic), _payload(message), token, reply_to)
+        self._requests.create_task(self._answer(handler, request))
 
-    async def _answer(self, handler: Answer, topic: str, payload: bytes, reply_to: str, token: bytes) -> None:
+    def _is_reply_topic(self, topic: str) -> bool:
+        """Whether ``topic`` is ``<replies>/<user>/<client id>``."""
+        above, _, levels = topic.partition(f"{self._replies}/")
+        user, _, client_id = levels.partition("/")
+        return not above and bool(_LEVEL.fullmatch(user)) and bool(_LEVEL.fullmatch(client_id))
+
+    async def _answer(self, handler: Answer, request: Request) -> None:
         try:
-            body, failed = await handler(payload), False
+            body, failed = await handler(request), False
+        except BusError:  # refused, and said so where it was
+            body, failed = b"", True
         except Exception as error:  # noqa: BLE001 - the border of a request: its failure is its answer
             # Not the error's text: one from a library may quote what it was given.
-            log.error("broker %s: a request on %s failed: %s", self._address, topic, _place(error))
+            log.error("broker %s: a request on %s failed: %s", self._address, request.topic, place_of(error))
             body, failed = b"", True
         try:
-            properties = publish_properties(token=token, failed=failed)
-            await self._connected().send(reply_to, body, retain=False, qos=1, within_s=5.0, properties=properties)
+            properties = publish_properties(token=request.token, failed=failed)
+            client = self._connected()
+            await client.send(request.reply_to, body, retain=False, qos=1, within_s=5.0, properties=properties)
         except BusError as failure:
-            log.info("broker %s: an answer on %s was not delivered: %s", self._address, topic, failure)
+            log.info("broker %s: an answer on %s was not delivered: %s", self._address, request.topic, failure)
 
     # --- small things ----------------------------------------------------------------------------------------
 
@@ -311,7 +342,7 @@ def _payload(message: aiomqtt.Message) -> bytes:
     return message.payload if isinstance(message.payload, bytes) else b""
 
 
-def _place(error: Exception) -> str:
+def place_of(error: Exception) -> str:
     """Type and place of an error, without its text."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

@@ -5,7 +5,7 @@
     kioskd/<site>/status                  retained  Status: is the hub there ("offline" is its last will)
     kioskd/<site>/display/<area>/state    retained  DisplayState: the whole picture of one waiting area
     kioskd/<site>/request/<name>          a request of a station (MQTT 5 response topic and correlation data)
-    kioskd/<site>/reply/<client id>       its answer
+    kioskd/<site>/reply/<user>/<client>   its answer; <user> is the broker's user name of who asked
 
 Payloads are JSON in UTF-8. ``v`` is the version of the shape: a field may be added under the same ``v``, and readers
 must ignore fields that they do not know; anything else raises ``v``.
@@ -82,17 +82,26 @@ class SiteTopics:
         return f"kioskd/{self.site}/display/+/state"
 
     def request(self, name: str) -> str:
-        return f"kioskd/{self.site}/request/{checked_id('request', name)}"
+        return f"{self.request_above}{checked_id('request', name)}"
+
+    @property
+    def request_above(self) -> str:
+        """What every request topic begins with."""
+        return f"kioskd/{self.site}/request/"
 
     @property
     def requests(self) -> str:
         """The filter of all requests."""
-        return f"kioskd/{self.site}/request/#"
+        return f"{self.request_above}#"
 
     @property
     def replies(self) -> str:
-        """The topic above the clients' reply topics."""
+        """The topic above the reply topics of all users."""
         return f"kioskd/{self.site}/reply"
+
+    def replies_of(self, user: str) -> str:
+        """The filter of all answers to one user of the broker."""
+        return f"{self.replies}/{checked_id('broker user', user)}/#"
 
     @property
     def presence(self) -> Presence:

@@ -14,9 +14,10 @@ import shutil
 import signal
 import socket
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
-from kioskd.bus.broker import CONFIG_FILE, SALT_LENGTH, BrokerPlan, Listener, Login, broker_files
+from kioskd.bus.broker import CONFIG_FILE, SALT_LENGTH, BrokerPlan, Listener, Login, broker_files, station_user
 from kioskd.bus.client import BrokerAddress, MqttClient
 from kioskd.errors import BusError, StartRefused
 
@@ -34,8 +35,8 @@ class PrivateMosquitto:
     For one event loop, and to be started from the thread whose end shall be the broker's (PR_SET_PDEATHSIG).
     """
 
-    def __init__(self, folder: Path, site: str) -> None:
-        hub, display = (Login(user, secrets.token_urlsafe(24), os.urandom(SALT_LENGTH)) for user in ("hub", "display"))
+    def __init__(self, folder: Path, site: str, stations: Sequence[str] = ("entrance",)) -> None:
+        hub, display, *others = (_new_login(u) for u in ("hub", "display", *(station_user(s) for s in stations)))
         ports = free_ports(2)
         self._folder = folder = folder.resolve()
         self._plan = BrokerPlan(
@@ -45,6 +46,7 @@ class PrivateMosquitto:
             web=Listener(ports[1], HOST),
             hub=hub,
             display=display,
+            stations=tuple(others),
             # As root, mosquitto would change to a user that can't read a private folder.
             run_as="root" if os.geteuid() == 0 else "mosquitto",
         )
@@ -57,6 +59,11 @@ class PrivateMosquitto:
     def address(self) -> BrokerAddress:
         """The broker for the hub."""
         return BrokerAddress(HOST, self._plan.mqtt.port, self._plan.hub.user, self._plan.hub.password, "hub")
+
+    def station(self, name: str) -> BrokerAddress:
+        """The broker for a station. Raises KeyError for one that it was not made for."""
+        login = {login.user: login for login in self._plan.stations}[station_user(name)]
+        return BrokerAddress(HOST, self._plan.mqtt.port, login.user, login.password, login.user)
 
     @property
     def web_url(self) -> str:
@@ -179,6 +186,10 @@ class PrivateMosquitto:
     def _last_words(self) -> str:
         lines = self._log.decode(errors="replace").strip().splitlines()
         return f": {' / '.join(lines[-3:])}" if lines else ""
+
+
+def _new_login(user: str) -> Login:
+    return Login(user, secrets.token_urlsafe(24), os.urandom(SALT_LENGTH))
 
 
 def free_ports(count: int) -> list[int]:

@@ -14,7 +14,7 @@ import aiomqtt
 import pytest
 
 from kioskd.bus.client import CONNECT_WITHIN_S
-from kioskd.bus.connection import Bus, Message, open_bus
+from kioskd.bus.connection import Bus, Message, Request, open_bus
 from kioskd.bus.topics import SiteTopics
 from kioskd.demo.mosquitto import PrivateMosquitto
 from kioskd.errors import BusError, PublishRefused
@@ -39,8 +39,8 @@ def _down(bus: Bus) -> Callable[[], Awaitable[None]]:
     return wait
 
 
-async def _reversed(payload: bytes) -> bytes:
-    return payload[::-1]
+async def _reversed(request: Request) -> bytes:
+    return request.payload[::-1]
 
 
 async def test_a_publish_that_the_access_list_refuses_is_an_error(broker: PrivateMosquitto):
@@ -98,12 +98,12 @@ async def test_three_hundred_requests_get_their_own_answers(broker: PrivateMosqu
 async def test_answers_that_cross_reach_who_asked(broker: PrivateMosquitto, topics: SiteTopics):
     first_may_answer = asyncio.Event()
 
-    async def answer(payload: bytes) -> bytes:
-        if payload == b"first":
+    async def answer(request: Request) -> bytes:
+        if request.payload == b"first":
             await first_may_answer.wait()
         else:
             first_may_answer.set()
-        return payload.upper()
+        return request.payload.upper()
 
     async with open_bus(broker.address, replies=topics.replies) as bus:
         await _up(bus)
@@ -124,7 +124,7 @@ async def test_a_slow_answer_ends_at_the_deadline(broker: PrivateMosquitto, topi
         await _up(bus)
         never = asyncio.Event()
 
-        async def answer(_: bytes) -> bytes:
+        async def answer(_: Request) -> bytes:
             await never.wait()
             return b""
 
@@ -136,8 +136,8 @@ async def test_a_slow_answer_ends_at_the_deadline(broker: PrivateMosquitto, topi
 async def test_a_handler_that_fails_is_answered_at_once_and_its_text_stays_out_of_the_log(
     broker: PrivateMosquitto, topics: SiteTopics, caplog: pytest.LogCaptureFixture
 ):
-    async def answer(payload: bytes) -> bytes:
-        raise KeyError(payload.decode())
+    async def answer(request: Request) -> bytes:
+        raise KeyError(request.payload.decode())
 
     async with open_bus(broker.address, replies=topics.replies) as bus:
         await _up(bus)
@@ -149,10 +149,10 @@ async def test_a_handler_that_fails_is_answered_at_once_and_its_text_stays_out_o
 
 
 async def test_a_request_can_not_have_its_answer_written_elsewhere(broker: PrivateMosquitto, topics: SiteTopics):
-    asked: list[bytes] = []
+    asked: list[Request] = []
 
-    async def answer(payload: bytes) -> bytes:
-        asked.append(payload)
+    async def answer(request: Request) -> bytes:
+        asked.append(request)
         return b'{"v": 1, "calls": []}'
 
     # A requester whose reply topic is the picture of a waiting area.
@@ -224,7 +224,7 @@ async def test_a_broker_that_stays_away_is_logged_once(tmp_path, caplog: pytest.
 async def test_requests_that_wait_end_when_the_connection_does(broker: PrivateMosquitto, topics: SiteTopics):
     has_begun = asyncio.Event()
 
-    async def answer(_: bytes) -> bytes:
+    async def answer(_: Request) -> bytes:
         has_begun.set()
         await asyncio.Event().wait()
         return b""

@@ -1,0 +1,238 @@
+"""Serves any ``ports.Hub`` to the stations of a site: opens their sealed requests, asks the hub, seals the answers.
+
+What can't be opened, has expired or was there before is refused, counted and logged without its content. A call that
+takes longer than its station waits is answered in time and goes on: whether it was committed is asked again by id.
+Several hubs may serve one site (``share``): then the broker gives each request to one of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from kioskd.bus.connection import Bus, Request, place_of
+from kioskd.bus.hub_messages import (
+    ASK_FOR_HELP,
+    CHECK_IN,
+    IDENTIFY,
+    METHODS,
+    REPORT_DEVICE,
+    REPORT_PRINT,
+    STATION_STARTED,
+    Answer,
+    CheckInAnswer,
+    DoneAnswer,
+    HelpAnswer,
+    Method,
+    NotUnderstood,
+    WireError,
+    identify_answer,
+    read,
+    utc_now,
+)
+from kioskd.bus.sealed import Direction, NotSealed, Sealer
+from kioskd.bus.topics import SiteTopics
+from kioskd.errors import BusError, KioskdError, Rejected, RuleViolation, Unreachable
+from kioskd.ports import Hub
+
+log = logging.getLogger(__name__)
+
+CLOCKS_MAY_DIFFER_S = 300.0
+"""How far the clocks of station and hub may be apart before requests are refused."""
+LONGEST_WAIT_S = 30.0
+"""Longest that a station may wait for an answer."""
+MOST_AT_ONCE = 64
+"""Calls of the hub that run at one time; more are told to come again."""
+MOST_REMEMBERED = 100_000
+"""Requests that are remembered so that none is taken twice."""
+
+
+STOP_WITHIN_S = 2.0
+"""How long calls that run may take to end when the hub stops."""
+ANSWER_BEFORE_S = 0.1
+"""An answer leaves this long before its station stops waiting for it."""
+
+
+@asynccontextmanager
+async def serve_hub(
+    bus: Bus,
+    topics: SiteTopics,
+    key: bytes,
+    hub: Hub,
+    *,
+    share: str = "",
+    clock: Callable[[], datetime] = utc_now,
+) -> AsyncIterator[HubServer]:
+    """Answer stations while the block runs. ``key`` is the site key, 32 bytes. The broker may be away.
+
+    ``share``: the name of a group of hubs on one database that share the requests (MQTT 5.0, 4.8.2). Raises BusError
+    when the broker refuses.
+    """
+    async with asyncio.TaskGroup() as calls:
+        server = HubServer(topics, key, hub, calls, clock)
+        await bus.respond(f"$share/{share}/{topics.requests}" if share else topics.requests, server.answer)
+        try:
+            yield server
+        finally:
+            await server.stop()
+
+
+class HubServer:
+    """See the module. Made by ``serve_hub``."""
+
+    def __init__(
+        self, topics: SiteTopics, key: bytes, hub: Hub, calls: asyncio.TaskGroup, clock: Callable[[], datetime]
+    ) -> None:
+        self._above = topics.request_above
+        self._sealer = Sealer(key, topics.site)
+        self._doorkeeper = Doorkeeper()
+        self._hub = hub
+        self._calls = calls
+        self._clock = clock
+        self._running: set[asyncio.Task[Answer[Any]]] = set()
+        self._is_stopping = False
+        self.refused: Counter[str] = Counter()
+        """Requests that were not taken, by reason."""
+
+    async def answer(self, request: Request) -> bytes:
+        """The sealed answer to a request. Raises BusError for one that is not of a station of this site."""
+        now_ms = round(self._clock().timestamp() * 1000)
+        try:
+            opened = self._sealer.open(Direction.REQUEST, request.topic, request.token, request.payload)
+        except NotSealed as failure:
+            self._refuse(failure, request)
+            raise BusError(str(failure)) from None
+        try:
+            self._doorkeeper.admit(request.token, opened.expires_at_ms, now_ms)
+        except NotSealed as failure:
+            self._refuse(failure, request)
+            if failure.reason != "expired":
+                raise BusError(str(failure)) from None
+            answer = _failed("unreachable", str(failure))
+        else:
+            answer = await self._answer(request.topic.removeprefix(self._above), opened.plain)
+        plain = answer.model_dump_json(by_alias=True).encode()
+        return self._sealer.seal(Direction.REPLY, request.reply_to, request.token, opened.expires_at_ms, plain)
+
+    async def stop(self) -> None:
+        """Take no more calls; let those that run end."""
+        self._is_stopping = True
+        if self._running:
+            _, late = await asyncio.wait(self._running, timeout=STOP_WITHIN_S)
+            for call in late:
+                call.cancel()
+
+    def _refuse(self, failure: NotSealed, request: Request) -> None:
+        self.refused[failure.reason] += 1
+        count = self.refused[failure.reason]
+        if count == 10 ** (len(str(count)) - 1):  # the 1st, 10th, 100th: who sends rubbish must not fill the log
+            topic = request.topic if request.topic.removeprefix(self._above) in METHODS else f"{self._above}..."
+            log.warning("a request on %s was refused (%d so far): %s", topic, count, failure)
+
+    async def _answer(self, name: str, plain: bytes) -> Answer[Any]:
+        method = METHODS.get(name)
+        if method is None:
+            return _failed("not-understood", f"this hub knows no such request; it knows {', '.join(METHODS)}")
+        try:
+            question = read(method.question, plain, f"the station's question {name}")
+        except NotUnderstood as failure:
+            self.refused["not-understood"] += 1
+            log.warning("a request was refused: %s", failure)
+            return _failed("not-understood", str(failure))
+        if self._is_stopping or len(self._running) >= MOST_AT_ONCE:
+            what = "is stopping" if self._is_stopping else f"has {MOST_AT_ONCE} calls to answer"
+            return _failed("unreachable", f"the hub {what}: ask again", retry_after_s=1.0)
+        within_s = min(question.within_ms / 1000, LONGEST_WAIT_S) - ANSWER_BEFORE_S
+        call = self._calls.create_task(self._carry_out(method, question.body))
+        self._running.add(call)
+        call.add_done_callback(self._running.discard)
+        # Not cancelled when it takes too long: what is being committed must still be told to the hub's own pages.
+        await asyncio.wait({call}, timeout=max(within_s, 0))
+        if not call.done() or call.cancelled():
+            return _failed("unreachable", f"the hub did not finish {name} in time: ask again")
+        return call.result()
+
+    async def _carry_out(self, method: Method[Any, Any], body: Any) -> Answer[Any]:
+        try:
+            return Answer(body=await _CALLS[method.name](self._hub, body))
+        except RuleViolation as refusal:
+            return _failed("rule", str(refusal), refusal.rule)
+        except Unreachable as failure:
+            return _failed("unreachable", str(failure), retry_after_s=failure.retry_after_s)
+        except Rejected as failure:
+            return _failed("rejected", str(failure), failure.code)
+        except KioskdError as failure:
+            return _failed("unreachable", str(failure))
+        except Exception as error:  # noqa: BLE001 - the border of a request
+            # Not its text: one from a library may quote what it was given.
+            log.error("%s failed: %s", method.name, place_of(error))
+            return _failed("failed", f"the hub failed at {method.name}; its log says where")
+
+
+class Doorkeeper:
+    """Admits every request once, and none that is too old. Pure; times are UTC in ms."""
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[bytes, int] = OrderedDict()
+
+    def admit(self, token: bytes, expires_at_ms: int, now_ms: int) -> None:
+        """Raises NotSealed: expired or replayed. The clocks of two machines may differ by CLOCKS_MAY_DIFFER_S."""
+        may_differ_ms = round(CLOCKS_MAY_DIFFER_S * 1000)
+        early_ms, late_ms = expires_at_ms - now_ms - round(LONGEST_WAIT_S * 1000), now_ms - expires_at_ms
+        if max(early_ms, late_ms) > may_differ_ms:
+            by_s = max(early_ms, late_ms) / 1000
+            raise NotSealed("expired", f"its time is {by_s:.0f} s off: the clocks of station and hub differ")
+        while self._seen and (len(self._seen) > MOST_REMEMBERED or self._is_over(now_ms - may_differ_ms)):
+            self._seen.popitem(last=False)
+        if token in self._seen:
+            raise NotSealed("replayed", "it was there before")
+        self._seen[token] = expires_at_ms
+
+    def _is_over(self, before_ms: int) -> bool:
+        return next(iter(self._seen.values())) < before_ms
+
+
+def _failed(kind: str, text: str, code: str = "", retry_after_s: float | None = None) -> Answer[Any]:
+    return Answer(error=WireError(kind=kind, text=text[:500], code=code, retry_after_s=retry_after_s))
+
+
+async def _identify(hub: Hub, body: Any) -> Any:
+    return identify_answer(await hub.identify(body.card.core(), body.at))
+
+
+async def _check_in(hub: Hub, body: Any) -> Any:
+    return CheckInAnswer.model_validate(await hub.check_in(body.core()))
+
+
+async def _ask_for_help(hub: Hub, body: Any) -> Any:
+    return HelpAnswer.model_validate(await hub.ask_for_help(body.core()))
+
+
+async def _station_started(hub: Hub, body: Any) -> Any:
+    await hub.station_started(body.station, body.devices)
+    return DoneAnswer()
+
+
+async def _report_device(hub: Hub, body: Any) -> Any:
+    await hub.report_device(body.core())
+    return DoneAnswer()
+
+
+async def _report_print(hub: Hub, body: Any) -> Any:
+    await hub.report_print(body.core())
+    return DoneAnswer()
+
+
+_CALLS: dict[str, Callable[[Hub, Any], Awaitable[Any]]] = {
+    IDENTIFY.name: _identify,
+    CHECK_IN.name: _check_in,
+    ASK_FOR_HELP.name: _ask_for_help,
+    STATION_STARTED.name: _station_started,
+    REPORT_DEVICE.name: _report_device,
+    REPORT_PRINT.name: _report_print,
+}
