@@ -1,0 +1,204 @@
+"""Power cuts: a recorded morning of the front desk, cut off anywhere, and the disk as it may be found then.
+
+The recording holds every write and flush of three real databases in order with everything that was told to patients,
+desk and records (``recording``). For a power cut the files are built as they may be left at that moment (``disk``) and
+opened by the real store, and what was told must be there (``survivors``).
+
+For ``bench/faults.py``::
+
+    power_cuts(folder, points, seed) -> Outcome    any number of points; 10,000 with ``--long``
+
+``folder`` should be in memory: nothing here needs the real disk, and the databases are opened thousands of times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+from kioskd.errors import KioskdError
+from tests.faults.desk_life import running_clock
+from tests.faults.disk import Disk, Flushed, Left, Operation, Told, Written
+from tests.faults.outcome import Outcome
+from tests.faults.recording import ROOT, record
+from tests.faults.survivors import Finding, Kind, Recovery, examine, open_stores, recovery
+from tests.faults.told import Heard
+
+CHECK_INS = 60
+"""Enough for the write-ahead log of each database to be checkpointed (1,000 pages) and to begin again."""
+FIRST_START_SHARE = 0.02
+"""Of the points, before the first start is done: each costs a migration, and nobody has been told anything."""
+WORKERS_FROM = 1000
+"""Points from which more than one process pays."""
+POINTS_WITHIN_S = 3600.0
+
+
+@dataclass(slots=True)
+class Findings:
+    """What some power cuts left behind."""
+
+    points: int = 0
+    lost: int = 0
+    """Points at which something told was gone."""
+    doubled: int = 0
+    broken: int = 0
+    """Points at which a database was damaged, refused, or had half a transaction."""
+    problems: list[str] = field(default_factory=list)
+
+    def add(self, where: str, found: Sequence[Finding]) -> None:
+        kinds = {finding.kind for finding in found}
+        self.points += 1
+        self.lost += Kind.LOST in kinds
+        self.doubled += Kind.DOUBLED in kinds
+        self.broken += bool({Kind.BROKEN, Kind.HALF} & kinds)
+        if found and len(self.problems) < 20:
+            self.problems.append(f"{where}: " + "; ".join(f"{f.kind}: {f.what}" for f in found[:3]))
+
+    def merge(self, other: Findings) -> None:
+        self.points += other.points
+        self.lost += other.lost
+        self.doubled += other.doubled
+        self.broken += other.broken
+        self.problems = (self.problems + other.problems)[:20]
+
+
+def power_cuts(folder: Path, points: int, seed: int = 0) -> Outcome:
+    """Record a morning, cut the power at ``points`` moments, examine and recover each time."""
+    operations = record_morning(folder)
+    began = time.monotonic()
+    found = examine_cuts(operations, folder, points, seed)
+    each_ms = (time.monotonic() - began) / max(1, points) * 1000
+    outcome = Outcome("power cut", runs=found.points, lost=found.lost, doubled=found.doubled, problems=found.problems)
+    outcome.recovery_s.append(each_ms / 1000)
+    return outcome
+
+
+def record_morning(folder: Path, check_ins: int = CHECK_INS) -> list[Operation]:
+    """What a front desk did to its disk, in order. Raises AssertionError when it can't be recorded here."""
+    place = folder / "recorded"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    operations = record(place, "tests.faults.recorded_day", str(check_ins))
+    shutil.rmtree(place)
+    return operations
+
+
+# --- which flushes count ---------------------------------------------------------------------------------------
+
+
+def only_at_checkpoints(operations: Sequence[Operation]) -> Callable[[int, Flushed], bool]:
+    """The flushes that SQLite would have asked for with ``synchronous = NORMAL``: a write-ahead log is flushed right
+    before it is copied into its database, and not by each commit.
+    """
+    kept: set[int] = set()
+    next_write: dict[str, str] = {}
+    for number in range(len(operations) - 1, -1, -1):
+        match operations[number]:
+            case Written(name):
+                next_write[name.removesuffix("-wal")] = name
+            case Flushed(name) if not name.endswith("-wal") or next_write.get(name[:-4]) == name[:-4]:
+                kept.add(number)
+            case _:
+                pass
+    return lambda number, flush: number in kept
+
+
+# --- points ----------------------------------------------------------------------------------------------------
+
+
+def examine_cuts(
+    operations: Sequence[Operation],
+    folder: Path,
+    points: int,
+    seed: int,
+    is_honoured: Callable[[int, Flushed], bool] = lambda number, flush: True,
+) -> Findings:
+    """Cut the power at ``points`` moments. With many of them on all processors at once."""
+    workers = min(os.cpu_count() or 1, 8) if points >= WORKERS_FROM else 1
+    if workers == 1:
+        return asyncio.run(_examine(operations, folder, points, seed, is_honoured))
+    recording = folder / "recording"
+    recording.write_bytes(pickle.dumps(list(operations)))
+    command = [sys.executable, "-m", "tests.faults.power", str(recording)]
+    started = [
+        subprocess.Popen(
+            [*command, str(folder / f"worker-{n}"), str(points // workers + (n < points % workers)), f"{seed}{n}"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+        )
+        for n in range(workers)
+    ]
+    found = Findings()
+    for worker in started:
+        said, _ = worker.communicate(timeout=POINTS_WITHIN_S)
+        assert worker.returncode == 0, "a worker failed; its error is above"
+        found.merge(pickle.loads(said))
+    return found
+
+
+async def _examine(
+    operations: Sequence[Operation],
+    folder: Path,
+    points: int,
+    seed: int,
+    is_honoured: Callable[[int, Flushed], bool],
+) -> Findings:
+    chance, disk, heard, found = Random(seed), Disk(is_honoured), Heard(), Findings()
+    wanted = _moments(operations, points, chance)
+    folder.mkdir(parents=True, exist_ok=True)
+    async with recovery(running_clock(timedelta(hours=4))) as recovers:
+        for number, operation in enumerate(operations):
+            disk.apply(number, operation)
+            if isinstance(operation, Told):
+                heard.hear(operation.line)
+            for _ in range(wanted.get(number, 0)):
+                left = chance.choice(list(Left))
+                files = disk.after_cut(left, chance)
+                found.add(f"after operation {number}, {left} left", await _cut(folder / "cut", files, heard, recovers))
+    return found
+
+
+def _moments(operations: Sequence[Operation], points: int, chance: Random) -> dict[int, int]:
+    """How many cuts follow each operation. Words to the world are moments too: nothing may be missing after one."""
+    ready = next(n for n, operation in enumerate(operations) if isinstance(operation, Told))
+    moments: dict[int, int] = {}
+    for _ in range(points):
+        is_first_start = chance.random() < FIRST_START_SHARE
+        number = chance.randrange(ready) if is_first_start else chance.randrange(ready, len(operations))
+        moments[number] = moments.get(number, 0) + 1
+    return moments
+
+
+async def _cut(place: Path, files: dict[str, bytearray], heard: Heard, recovers: Recovery) -> list[Finding]:
+    """One disk as it was found: what is wrong with it, before and after the recovery."""
+    shutil.rmtree(place, ignore_errors=True)
+    (place / "data").mkdir(parents=True, mode=0o700)
+    for name, content in files.items():
+        (place / "data" / name).write_bytes(content)
+    try:
+        async with open_stores(place) as stores:
+            return await examine(stores, heard) or await recovers.run(stores, heard)
+    except KioskdError as error:
+        return [Finding(Kind.BROKEN, f"{type(error).__name__}: {error}")]
+
+
+def _work(recording: Path, folder: Path, points: int, seed: int) -> None:
+    operations: list[Operation] = pickle.loads(recording.read_bytes())
+    found = asyncio.run(_examine(operations, folder, points, seed, lambda number, flush: True))
+    sys.stdout.buffer.write(pickle.dumps(found))
+
+
+if __name__ == "__main__":
+    from tests.faults import power  # under its own name, so that its answer can be read by who started it
+
+    power._work(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
