@@ -92,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     audit = commands.add_parser("audit", help="the audit trail")
     audit.add_argument("what", choices=["verify"], help="check every chain of every database")
     audit.add_argument("--config", type=Path, required=True, metavar="FILE")
+    audit.add_argument("--head", action="append", default=[], metavar="HEAD", help="one that the log or you noted")
     audit.set_defaults(command=_audit)
     return parser
 
@@ -170,7 +171,7 @@ def _audit(options: argparse.Namespace) -> int:
     from kioskd import config
     from kioskd.commands.databases import verify_audit
 
-    return asyncio.run(verify_audit(config.load(options.config)))
+    return verify_audit(config.load(options.config), options.head)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from kioskd.__main__ import main
 from kioskd.config import StoreConfig
 from kioskd.hub import tables as hub_tables
+from kioskd.records import tables as records_tables
 from kioskd.staff import tables as staff_tables
 from kioskd.store import AuditEntry, audit, open_store
 from tests.people import NOW
@@ -158,23 +159,94 @@ async def tamper(site_file: Path) -> None:
         await store.write(lambda c: c.execute(changed))
 
 
+async def make_all(site_file: Path) -> None:
+    for schema in (staff_tables.SCHEMA, hub_tables.SCHEMA, records_tables.SCHEMA):
+        async with open_store(schema, store_config(site_file)):
+            continue
+
+
 def test_the_audit_trail_is_checked_in_every_database(site_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asyncio.run(make_all(site_file))
     main(["user", "add", "anna", "--role", "admin", "--config", str(site_file)])
     asyncio.run(write_hub_entries(site_file))
     capsys.readouterr()
     assert main(["audit", "verify", "--config", str(site_file)]) == 0
     staff, hub, records = capsys.readouterr().out.splitlines()
-    assert re.fullmatch(r"staff +main +1 entries, head [0-9a-f]{16}: whole", staff)
-    assert re.fullmatch(r"hub +main +3 entries, head [0-9a-f]{16}: whole", hub)
+    assert re.fullmatch(r"staff +main +1 entries, head [0-9a-f]{32}: whole", staff)
+    assert re.fullmatch(r"hub +main +3 entries, head [0-9a-f]{32}: whole", hub)
     assert re.fullmatch(r"records +has no entries", records)
 
 
 def test_a_tampered_row_is_found_and_ends_with_1(site_file: Path) -> None:
+    asyncio.run(make_all(site_file))
     asyncio.run(write_hub_entries(site_file))
     asyncio.run(tamper(site_file))
     done = kioskd("audit", "verify", "--config", site_file)
     assert done.returncode == 1
-    assert re.search(r"^hub +main +1 entries, head [0-9a-f]{16}: BROKEN: entry 2 was changed$", done.stdout, re.M)
+    assert re.search(r"^hub +main +1 entries, head [0-9a-f]{32}: BROKEN: entry 2 was changed$", done.stdout, re.M)
+
+
+async def cut_off(site_file: Path) -> None:
+    async with open_store(hub_tables.SCHEMA, store_config(site_file)) as store:
+        await store.write(lambda c: c.execute(delete(hub_tables.audit).where(hub_tables.audit.c.sequence == 3)))
+
+
+def test_an_end_that_was_cut_off_is_found_also_after_the_chain_went_on(
+    site_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asyncio.run(make_all(site_file))
+    for change in (write_hub_entries, cut_off, write_hub_entries):
+        asyncio.run(change(site_file))
+        code, out = main(["audit", "verify", "--config", str(site_file)]), capsys.readouterr().out
+        if change is cut_off:
+            assert re.search(r"^hub .*BROKEN: entry 3 is missing at the end; it was noted at 20", out, re.M)
+    assert code == 1
+    assert re.search(r"^hub .*BROKEN: entry 3 is not the one that was noted at 20\S+: the chain was written", out, re.M)
+
+
+def test_a_head_that_the_log_has_is_looked_for(site_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asyncio.run(make_all(site_file))
+    asyncio.run(write_hub_entries(site_file))
+    command = ["audit", "verify", "--config", str(site_file)]
+    main(command)
+    found = re.search(r"^hub +main +3 entries, head (\w+)", capsys.readouterr().out, re.M)
+    assert found
+    assert main([*command, "--head", f"hub:main:3:{found.group(1)}"]) == 0
+    assert main([*command, "--head", f"hub:main:4:{found.group(1)}"]) == 1
+    assert "BROKEN: entry 4 is missing at the end; it was noted at the time of your --head" in capsys.readouterr().out
+    assert main([*command, "--head", "hub:main:4"]) == 1
+    assert "--head hub:main:4: expected role:chain:number:hash as the log has it" in capsys.readouterr().err
+
+
+def test_a_head_file_that_is_gone_or_was_written_by_somebody_else_is_said(
+    site_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asyncio.run(make_all(site_file))
+    asyncio.run(write_hub_entries(site_file))
+    heads = site_file.parent / "data" / "hub.heads"
+    heads.write_text(heads.read_text().replace('"sequence": 3', '"sequence": 2'))
+    assert main(["audit", "verify", "--config", str(site_file)]) == 1
+    assert f"hub      BROKEN: {heads} was changed, or was signed with another key" in capsys.readouterr().out
+    heads.unlink()
+    assert main(["audit", "verify", "--config", str(site_file)]) == 1
+    assert f"hub      BROKEN: {heads} is missing: an end that was cut off can't be seen" in capsys.readouterr().out
+
+
+def test_verify_makes_no_database_and_says_that_there_is_none(
+    site_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["audit", "verify", "--config", str(site_file)]) == 1
+    data = site_file.parent / "data"
+    assert f"hub      no such database: {data / 'hub.db'}; nothing to check" in capsys.readouterr().out
+    assert not data.exists()
+
+
+def test_a_database_that_was_taken_away_whole_is_broken(site_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asyncio.run(make_all(site_file))
+    asyncio.run(write_hub_entries(site_file))
+    (site_file.parent / "data" / "hub.db").unlink()
+    assert main(["audit", "verify", "--config", str(site_file)]) == 1
+    assert "hub      BROKEN: no such database: " in capsys.readouterr().out
 
 
 def test_the_audit_trail_can_be_checked_beside_a_running_daemon(
@@ -184,6 +256,7 @@ def test_the_audit_trail_can_be_checked_beside_a_running_daemon(
         async with open_store(staff_tables.SCHEMA, store_config(site_file)):
             assert await asyncio.to_thread(main, ["audit", "verify", "--config", str(site_file)]) == 0
 
+    asyncio.run(make_all(site_file))
     asyncio.run(beside())
     assert "staff    has no entries" in capsys.readouterr().out
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Table
 
-from kioskd.config import Config
+from kioskd.config import Config, StoreConfig
 from kioskd.errors import RuleViolation
 from kioskd.hub import tables as hub_tables
 from kioskd.records import tables as records_tables
 from kioskd.staff import Role, Staff
 from kioskd.staff import tables as staff_tables
-from kioskd.store import AuditEntry, Schema, audit, open_store, outbox
+from kioskd.store import AuditEntry, audit, open_store, outbox
+from kioskd.store.audit import Head
+from kioskd.store.heads import HeadFile, Noted
+from kioskd.store.reading import NoDatabase, reading
 
 ACTOR = "system:command-line"
 
@@ -77,20 +81,55 @@ async def look_after_outbox(config: Config, what: str) -> int:
     return 0
 
 
-async def verify_audit(config: Config) -> int:
-    """Check every chain; 1 when one is broken. A trail without an entry is said: it may have been taken away whole."""
+def verify_audit(config: Config, heads: Sequence[str] = ()) -> int:
+    """Check every chain; 1 when one is broken or is not there to be checked. Nothing is made, migrated or written.
+
+    ``heads``: lines of the log, as ``role:chain:number:hash``; each must be on its chain. Raises RuleViolation.
+    """
     roles = config.site.roles
-    trails: list[tuple[Schema, Table]] = [(staff_tables.SCHEMA, staff_tables.AUDIT)]
-    trails += [(hub_tables.SCHEMA, hub_tables.audit)] if "hub" in roles else []
-    trails += [(records_tables.SCHEMA, records_tables.audit)] if "records" in roles else []
+    trails: list[tuple[str, Table]] = [("staff", staff_tables.AUDIT)]
+    trails += [("hub", hub_tables.audit)] if "hub" in roles else []
+    trails += [("records", records_tables.audit)] if "records" in roles else []
+    named = [_head(text, [role for role, _ in trails]) for text in heads]
     is_whole = True
-    for schema, table in trails:
-        async with open_store(schema, config.store, is_beside_daemon=True) as store:
-            reports = await store.read(lambda c, t=table: audit.verify(c, t))  # type: ignore[misc]
-            if not reports:
-                print(f"{schema.role:8} has no entries")
-            for report in reports:
-                is_whole = is_whole and not report.problem
-                state = f"BROKEN: {report.problem}" if report.problem else "whole"
-                print(f"{schema.role:8} {report.chain:8} {report.entries:7} entries, head {report.head[:16]}: {state}")
+    for role, table in trails:
+        is_whole &= _verify_trail(config.store, role, table, [head for of, head in named if of == role])
     return 0 if is_whole else 1
+
+
+def _verify_trail(config: StoreConfig, role: str, table: Table, named: Sequence[Head]) -> bool:
+    noted = HeadFile(role, config).read() if config.key_file else None
+    in_file = (*noted.heads, *noted.contradicted) if noted else ()
+    try:
+        with reading(role, config) as connection:
+            reports = audit.verify(connection, table, (*in_file, *named))
+    except NoDatabase as error:
+        print(f"{role:8} BROKEN: {error}" if in_file or named else f"{role:8} {error}; nothing to check")
+        return False
+    for report in reports:
+        state = f"BROKEN: {report.problem}" if report.problem else "whole"
+        print(f"{role:8} {report.chain:8} {report.entries:7} entries, head {report.head[:32]}: {state}")
+    if not reports:
+        print(f"{role:8} has no entries")
+    problem = _problem_of_file(noted, config, role) if noted else ""
+    if problem:
+        print(f"{role:8} BROKEN: {problem}")
+    if noted is None:
+        print(f"{role:8} its ends are not noted (the site file has no store.key_file): one cut off can't be seen here")
+    return not problem and not any(report.problem for report in reports)
+
+
+def _problem_of_file(noted: Noted, config: StoreConfig, role: str) -> str:
+    path = HeadFile(role, config).path
+    if noted.is_there:
+        return noted.problem
+    return f"{path} is missing: an end that was cut off can't be seen. The daemon makes it anew when it starts"
+
+
+def _head(text: str, roles: Sequence[str]) -> tuple[str, Head]:
+    """One ``--head``. Raises RuleViolation."""
+    role, chain, number, digits = (text.split(":") + [""] * 4)[:4]
+    if role not in roles or not number.isdecimal() or not re.fullmatch("[0-9a-f]{8,64}", digits):
+        what = f"--head {text}: expected role:chain:number:hash as the log has it, of {', '.join(roles)}"
+        raise RuleViolation("head", what)
+    return role, Head(chain, int(number), None, digits, "the time of your --head")
