@@ -93,10 +93,14 @@ class SiteConfig(Block):
 
 
 class StoreConfig(Block):
-    """``[store]``: encrypted SQLite files in a folder, or PostgreSQL by URL."""
+    """``[store]``: encrypted SQLite files in a folder, or PostgreSQL by URL.
+
+    ``reserve_mb``: room that each file keeps beside it and gives up when the disk is full.
+    """
 
     folder: Path = Path("/var/lib/kioskd")
     key_file: Path | None = None
+    reserve_mb: int = Field(8, ge=1, le=1024)
     url: str | None = Field(None, pattern=r"^postgresql\+psycopg://")
 
     @model_validator(mode="after")

@@ -11,7 +11,8 @@
     │   └── NotPrinted           nothing of the sheet reached the paper; sending it again is safe
     ├── RuleViolation            a command that the present state does not allow
     ├── StoreError               the database refused
-    │   └── StoreLost            it does not answer at all: only a new process helps
+    │   ├── StoreUnwritable      the disk is full or read-only: nothing is stored until that ends
+    │   └── StoreLost            nobody knows what is on disk, or it does not answer: only a new process helps
     ├── BusError                 the broker is away or refused
     │   └── PublishRefused       the broker answered a publish with a reason code of 0x80 or more
     ├── ForwardError             a destination did not take a message
@@ -40,6 +41,7 @@ __all__ = [
     "StartRefused",
     "StoreError",
     "StoreLost",
+    "StoreUnwritable",
     "Unreachable",
 ]
 
@@ -97,8 +99,12 @@ class StoreError(KioskdError):
     """The database refused an operation or is gone."""
 
 
+class StoreUnwritable(StoreError):
+    """Nothing can be stored now, and nothing was: the disk is full or read-only. It may go on without a restart."""
+
+
 class StoreLost(StoreError):
-    """The database's thread did not come back; nobody knows whether its transaction was committed."""
+    """The database did not come back, or its disk failed: nobody knows whether the transaction was committed."""
 
 
 class BusError(KioskdError):

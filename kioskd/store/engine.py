@@ -21,6 +21,9 @@ from sqlalchemy.pool import NullPool
 from kioskd.errors import StartRefused
 from kioskd.store.lock import application_name
 
+_CREDENTIALS = Path("/run/credentials")
+_NOT_FOR_KEYS = 0o077
+_NOT_FOR_CREDENTIALS = 0o037
 _MAINTENANCE_FIXES = {(3, 44): 6, (3, 50): 7}
 
 
@@ -43,7 +46,10 @@ def refuse_unsafe_sqlite(version: tuple[int, int, int]) -> None:
 
 
 def read_key(key_file: Path) -> bytes:
-    """The database key: 64 hexadecimal digits in a file that only its owner can read. Raises StartRefused."""
+    """The database key: 64 hexadecimal digits in a file that only its owner can read, or a credential of systemd.
+
+    Raises StartRefused.
+    """
     try:
         mode = key_file.stat().st_mode
         text = key_file.read_text(encoding="ascii", errors="replace").strip()
@@ -52,11 +58,21 @@ def read_key(key_file: Path) -> bytes:
             f"store.key_file {key_file} can't be read: {error.strerror}; "
             f"make one with: (umask 077; openssl rand -hex 32 > {key_file})"
         ) from error
-    if stat.S_IMODE(mode) & 0o077:
+    if stat.S_IMODE(mode) & (_NOT_FOR_CREDENTIALS if _is_credential(key_file) else _NOT_FOR_KEYS):
         raise StartRefused(f"store.key_file {key_file} can be read by others; do: chmod 600 {key_file}")
     if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
         raise StartRefused(f"store.key_file {key_file} must hold 64 hexadecimal digits (256 bits), nothing else")
     return bytes.fromhex(text)
+
+
+def _is_credential(file: Path) -> bool:
+    """Whether systemd put a file there for this service alone (systemd.exec(5), LoadCredential=).
+
+    Such a file belongs to root and is opened to the service's user by an access list, which shows as mode 0440. The
+    folder is named to the service only; ``kioskd audit`` beside it knows the place where systemd has them all.
+    """
+    folders = [_CREDENTIALS, Path(named)] if (named := os.environ.get("CREDENTIALS_DIRECTORY")) else [_CREDENTIALS]
+    return any(file.resolve().is_relative_to(folder.resolve()) for folder in folders)
 
 
 def sqlite_engine(path: Path, key: bytes) -> Engine:
@@ -73,6 +89,8 @@ def sqlite_engine(path: Path, key: bytes) -> Engine:
             journal_mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         except dbapi2.DatabaseError as error:
             connection.close()
+            if error.sqlite_errorname != "SQLITE_NOTADB":
+                raise  # the disk, not the key
             raise StartRefused(
                 f"{path} can't be opened with the key of store.key_file: wrong key, or not a kioskd database ({error})"
             ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -35,17 +36,17 @@ class FileLock:
 
     def __init__(self, database: Path) -> None:
         path = database.with_name(database.name + ".lock")
-        self._file: IO[str] = path.open("a+", encoding="utf-8")
+        self._file: IO[bytes] = path.open("a+b", buffering=0)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._file.seek(0)
-            holder = self._file.read().strip() or "another process"
+            holder = self._file.read().decode(errors="replace").strip() or "another process"
             self._file.close()
             raise StartRefused(f"{database} is in use by kioskd, {holder}; stop that daemon first") from None
-        self._file.truncate(0)
-        self._file.write(_me())
-        self._file.flush()
+        with contextlib.suppress(OSError):  # on a full disk nobody is told who holds it; it is held all the same
+            self._file.truncate(0)
+            self._file.write(_me().encode())
 
     def release(self) -> None:
         self._file.close()

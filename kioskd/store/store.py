@@ -14,21 +14,26 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, MetaData, make_url, text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateSchema
 
+from kioskd.beside import beside
 from kioskd.calls import CallThread, CallTimedOut
 from kioskd.config import StoreConfig
-from kioskd.errors import StartRefused, StoreError, StoreLost
+from kioskd.errors import StartRefused, StoreLost
+from kioskd.store.check import CHECK_WITHIN_S, check, ended_well
 from kioskd.store.engine import postgresql_engine, read_key, sqlite_engine
+from kioskd.store.health import HealthBook, StoreHealth, StoreState
 from kioskd.store.lock import FileLock, claim_schema
 from kioskd.store.migrate import migrate
 from kioskd.store.outbox import PUT_MARK
+from kioskd.store.reserve import BYTES_PER_MB, Reserve
+from kioskd.store.worker import Worker, what
 
 T = TypeVar("T")
 
-WITHIN_S = 30.0
-"""Longest a transaction may take; the statement time-outs of both engines are shorter."""
+LOOK_AGAIN_S = 2.0
+"""How often a disk that was full or read-only is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,86 +46,6 @@ class Schema:
     revision: str
 
 
-class _Worker:
-    """One thread with one connection, opened again after it broke.
-
-    ``prepare`` runs in a transaction of its own on every new connection; ``after_commit`` runs on the thread, so it
-    also runs when the caller has gone in the meantime.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        engine: Engine,
-        is_read_only: bool,
-        prepare: Callable[[Connection], None] = lambda _: None,
-        after_commit: Callable[[Connection], None] = lambda _: None,
-    ) -> None:
-        self._name = name
-        self._engine = engine
-        self._options = {"kioskd_read_only": is_read_only}
-        self._prepare = prepare
-        self._after_commit = after_commit
-        self._connection: Connection | None = None
-        self._thread = CallThread(name)
-
-    async def transact(self, function: Callable[[Connection], T]) -> T:
-        try:
-            return await self._thread.call(lambda: self._run(function), WITHIN_S)
-        except CallTimedOut as error:
-            raise StoreLost(f"the database did not answer: {error}") from None
-
-    def _run(self, function: Callable[[Connection], T]) -> T:
-        try:
-            connection = self._connection or self._connect()
-            with connection.begin():
-                connection.info.pop(PUT_MARK, None)
-                result = function(connection)
-        except IntegrityError as error:
-            raise StoreError(f"{self._name}: {_what(error)}") from None
-        except DBAPIError as error:
-            self._drop()
-            raise StoreError(f"{self._name}: {_what(error)}") from None
-        self._after_commit(connection)
-        return result
-
-    def _connect(self) -> Connection:
-        self._connection = self._engine.connect().execution_options(**self._options)
-        try:
-            with self._connection.begin():
-                self._prepare(self._connection)
-        except BaseException:
-            self._drop()
-            raise
-        return self._connection
-
-    def _drop(self) -> None:
-        if self._connection is not None:
-            self._connection.invalidate()
-            self._connection.close()
-            self._connection = None
-
-    async def close(self) -> None:
-        def close() -> None:
-            if self._connection is not None:
-                self._connection.close()
-
-        try:
-            await self._thread.call(close, 5.0)
-        except CallTimedOut:
-            return  # a daemon thread is left behind; the process can stop all the same
-        finally:
-            self._thread.close()
-
-
-def _what(error: DBAPIError) -> str:
-    """An error of the database without the values that it was about: PostgreSQL's own text quotes them."""
-    kind, diagnosis = type(error.orig).__name__, getattr(error.orig, "diag", None)
-    if diagnosis is None or diagnosis.sqlstate is None:
-        return f"{kind}: {error.orig}"
-    return f"{kind} ({diagnosis.sqlstate}) {diagnosis.constraint_name or diagnosis.table_name or ''}".rstrip()
-
-
 class Store:
     """One role's database, open. See ``open_store``."""
 
@@ -128,21 +53,35 @@ class Store:
         self,
         schema: Schema,
         engine: Engine,
+        where: str,
         lock: FileLock | None = None,
+        reserve: Reserve | None = None,
         claim: Callable[[Connection], None] = lambda _: None,
     ) -> None:
         self.schema = schema
         self._engine = engine
         self._lock = lock
-        self._writer = _Worker(f"{schema.role}-write", engine, False, prepare=claim, after_commit=self._wake)
-        self._reader = _Worker(f"{schema.role}-read", engine, is_read_only=True)
+        self._book = HealthBook(schema.role)
+        self._stirred = asyncio.Event()
+        self._writer = Worker(
+            f"{schema.role}-write", engine, False, self._book, where, reserve, prepare=claim, after_commit=self._wake
+        )
+        self._reader = Worker(f"{schema.role}-read", engine, True, self._book, where)
+        if reserve is not None and (missing := reserve.take()):
+            self._book.note(StoreState.SHORT_OF_SPACE, f"{where}: no room for a reserve, {missing}: make room now")
         self._outbox_signals: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    @property
+    def health(self) -> StoreHealth:
+        """How the database is now, for the console and the health loop."""
+        return self._book.present
 
     async def write(self, function: Callable[[Connection], T]) -> T:
         """Run ``function(connection)`` in one transaction; it is on disk when this returns.
 
-        Raises what the function raises (nothing is stored then), and StoreError for what the database refuses. A
-        caller that is cancelled does not undo a transaction that has begun.
+        Raises what the function raises (nothing is stored then), and StoreError for what the database refuses:
+        StoreUnwritable while there is no room, StoreLost once nobody knows what is on disk. A caller that is cancelled
+        does not undo a transaction that has begun. On a full disk the function is called a second time.
         """
         return await self._writer.transact(function)
 
@@ -162,6 +101,26 @@ class Store:
                 if not loop.is_closed():
                     loop.call_soon_threadsafe(signal.set)
 
+    async def look_after(self) -> None:
+        """Run beside whoever uses the store: has a full disk tried again. Raises StoreLost when the store is lost."""
+        loop = asyncio.get_running_loop()
+
+        def stir() -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self._stirred.set)
+
+        self._book.changed = stir
+        while True:
+            self._stirred.clear()
+            present = self.health
+            if present.state is StoreState.FAILED:
+                raise StoreLost(present.what)
+            try:
+                async with asyncio.timeout(None if present.state is StoreState.OK else LOOK_AGAIN_S):
+                    await self._stirred.wait()
+            except TimeoutError:
+                await self._writer.recover()
+
     async def close(self) -> None:
         await self._reader.close()
         await self._writer.close()
@@ -179,34 +138,47 @@ async def open_store(schema: Schema, config: StoreConfig, *, is_beside_daemon: b
     """
     opener = CallThread(f"{schema.role}-open")
     try:
-        store = await opener.call(lambda: _open(schema, config, is_beside_daemon), WITHIN_S)
+        store = await opener.call(lambda: _open(schema, config, is_beside_daemon), CHECK_WITHIN_S)
     except CallTimedOut as error:
         raise StartRefused(f"the {schema.role} database did not answer: {error}") from None
     finally:
         opener.close()
     try:
         await store.write(lambda c: migrate(c, schema.role, schema.versions, schema.revision))
-        yield store
+        async with beside(store.look_after()):
+            yield store
     finally:
         await store.close()
 
 
 def _open(schema: Schema, config: StoreConfig, is_beside_daemon: bool) -> Store:
     if config.url is None:
-        config.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = config.folder / f"{schema.role}.db"
-        lock = _lock(path, is_beside_daemon)
         try:
-            return Store(schema, sqlite_engine(path, read_key(config.required_key_file)), lock)
-        except BaseException:
-            if lock is not None:
-                lock.release()
-            raise
+            return _open_file(schema, config, is_beside_daemon)
+        except OSError as error:
+            raise StartRefused(f"store.folder {config.folder} can't be used: {error.strerror}") from error
     _create_schema(config.url, schema.role)
-    engine = postgresql_engine(config.url, schema.role)
+    engine, where = postgresql_engine(config.url, schema.role), f"PostgreSQL's schema {schema.role}"
     if is_beside_daemon:
-        return Store(schema, engine)
-    return Store(schema, engine, claim=lambda connection: claim_schema(connection, schema.role))
+        return Store(schema, engine, where)
+    return Store(schema, engine, where, claim=lambda connection: claim_schema(connection, schema.role))
+
+
+def _open_file(schema: Schema, config: StoreConfig, is_beside_daemon: bool) -> Store:
+    config.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = config.folder / f"{schema.role}.db"
+    lock = _lock(path, is_beside_daemon)
+    try:
+        had_ended_well = lock is None or ended_well(path)
+        engine = sqlite_engine(path, read_key(config.required_key_file))
+        if not had_ended_well:
+            check(engine, path)
+        reserve = None if is_beside_daemon else Reserve(path, config.reserve_mb * BYTES_PER_MB)
+        return Store(schema, engine, str(path), lock, reserve)
+    except BaseException:
+        if lock is not None:
+            lock.release()
+        raise
 
 
 def _lock(path: Path, is_beside_daemon: bool) -> FileLock | None:
@@ -226,6 +198,6 @@ def _create_schema(url: str, name: str) -> None:
                 connection.execute(CreateSchema(name, if_not_exists=True))
     except DBAPIError as error:
         where = make_url(url).render_as_string(hide_password=True)
-        raise StartRefused(f"store.url {where} can't be used: {_what(error)}") from None
+        raise StartRefused(f"store.url {where} can't be used: {what(error)}") from None
     finally:
         engine.dispose()
