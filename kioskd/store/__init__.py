@@ -13,6 +13,8 @@ Knows no role's tables: a role describes itself by a ``Schema`` and hands plain 
 ``migrate``  bring a database to the role's revision
 ``outbox``   side effects that were committed with their state
 ``audit``    the hash chain of who did what
+``heads``    the ends of these chains, noted outside the database
+``reading``  a database opened to look at, never made or changed
 ``columns``  column types that mean the same on both databases
 """
 

@@ -23,6 +23,7 @@ from kioskd.config import StoreConfig
 from kioskd.errors import StartRefused, StoreLost
 from kioskd.store.check import CHECK_WITHIN_S, check, ended_well
 from kioskd.store.engine import postgresql_engine, read_key, sqlite_engine
+from kioskd.store.heads import heads_kept
 from kioskd.store.health import HealthBook, StoreHealth, StoreState
 from kioskd.store.lock import FileLock, claim_schema
 from kioskd.store.migrate import migrate
@@ -145,7 +146,7 @@ async def open_store(schema: Schema, config: StoreConfig, *, is_beside_daemon: b
         opener.close()
     try:
         await store.write(lambda c: migrate(c, schema.role, schema.versions, schema.revision))
-        async with beside(store.look_after()):
+        async with beside(store.look_after()), heads_kept(store, config):
             yield store
     finally:
         await store.close()
