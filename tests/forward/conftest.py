@@ -22,13 +22,15 @@ from kioskd.records.rest import fhir_app
 from kioskd.records.tables import SCHEMA as RECORDS_SCHEMA
 from kioskd.store import Store, open_store
 from kioskd.web.server import serve
-from tests.forward.fault_proxy import FaultProxy, fault_proxy
+from tests.faults.chaos_http import HttpChaos, http_chaos
 from tests.forward.fhir_server import TOKEN, FhirServer
 from tests.store.notebook import SCHEMA
 
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Made once: a context with all the certificates of the machine takes 20 ms a client."""
+PATIENT = Timeouts()
 QUICK = Timeouts(connect_s=1.0, read_s=0.4, whole_s=2.0)
+"""Only where the server never answers: on a busy machine an answer may take as long as that."""
 
 
 class Backend:
@@ -87,22 +89,22 @@ async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 
 
 @pytest_asyncio.fixture
-async def proxy(backend: Backend) -> AsyncIterator[FaultProxy]:
-    async with fault_proxy(backend.origin) as running:
+async def proxy(backend: Backend) -> AsyncIterator[HttpChaos]:
+    async with http_chaos(backend.origin) as running:
         yield running
 
 
 @pytest_asyncio.fixture
-async def client(proxy: FaultProxy) -> AsyncIterator[FhirClient]:
-    async with FhirClient(f"{proxy.url}/fhir", TOKEN, QUICK, NO_TLS) as ready:
+async def client(proxy: HttpChaos) -> AsyncIterator[FhirClient]:
+    async with FhirClient(f"{proxy.url}/fhir", TOKEN, PATIENT, NO_TLS) as ready:
         yield ready
 
 
 @pytest_asyncio.fixture
-async def server() -> AsyncIterator[tuple[FhirServer, FaultProxy]]:
+async def server() -> AsyncIterator[tuple[FhirServer, HttpChaos]]:
     """The server in memory, with its insides, behind a proxy."""
     memory = FhirServer()
-    async with serve(memory.app, "127.0.0.1", 0) as address, fault_proxy(address.url) as running:
+    async with serve(memory.app, "127.0.0.1", 0) as address, http_chaos(address.url) as running:
         yield memory, running
 
 

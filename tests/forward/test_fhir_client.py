@@ -16,11 +16,11 @@ from kioskd.errors import Rejected, Unreachable
 from kioskd.forward import FhirClient, Timeouts
 from kioskd.forward.answers import Conflict
 from kioskd.forward.http import MOST_PAGES, as_forward_error
-from tests.forward.conftest import NO_TLS, QUICK
-from tests.forward.fault_proxy import Fault, FaultProxy
+from tests.faults.chaos_http import HttpChaos, HttpFault
+from tests.forward.conftest import NO_TLS, PATIENT, QUICK
 from tests.forward.fhir_server import TOKEN, FhirServer, appointment, patient
 
-Server = tuple[FhirServer, FaultProxy]
+Server = tuple[FhirServer, HttpChaos]
 BUNDLE = {"resourceType": "Bundle", "type": "transaction", "entry": []}
 
 
@@ -44,8 +44,8 @@ async def answering(answer: Callable[[asyncio.StreamWriter], Awaitable[None]]) -
         server.close()
 
 
-def client_of(proxy: FaultProxy, token: str = TOKEN) -> FhirClient:
-    return FhirClient(f"{proxy.url}/fhir/", token, QUICK, NO_TLS)
+def client_of(proxy: HttpChaos, token: str = TOKEN, timeouts: Timeouts = PATIENT) -> FhirClient:
+    return FhirClient(f"{proxy.url}/fhir/", token, timeouts, NO_TLS)
 
 
 HTTPX_EXCEPTIONS = sorted(
@@ -70,19 +70,19 @@ def _raised(kind: type[Exception]) -> Exception:
     return error
 
 
-@pytest.mark.parametrize("fault", list(Fault))
-async def test_a_fault_of_a_read_is_tried_again(server: Server, fault: Fault) -> None:
+@pytest.mark.parametrize("fault", [f for f in HttpFault if f is not HttpFault.TWICE])
+async def test_a_fault_of_a_read_is_tried_again(server: Server, fault: HttpFault) -> None:
     memory, proxy = server
     memory.put(patient("p1"))
-    proxy.choose = lambda *_: fault
-    async with client_of(proxy) as client:
+    proxy.choose_for = lambda *_: fault
+    async with client_of(proxy, timeouts=QUICK) as client:
         with pytest.raises(Unreachable):
             await client.read("Patient", "p1")
 
 
 async def test_retry_after_reaches_the_caller(server: Server) -> None:
     _, proxy = server
-    proxy.choose, proxy.retry_after = lambda *_: Fault.TOO_MANY, "17"
+    proxy.choose_for, proxy.retry_after = lambda *_: HttpFault.TOO_MANY, "17"
     async with client_of(proxy) as client:
         with pytest.raises(Unreachable) as caught:
             await client.transaction(BUNDLE)
@@ -91,7 +91,7 @@ async def test_retry_after_reaches_the_caller(server: Server) -> None:
 
 async def test_a_redirect_is_not_followed_with_our_token(server: Server) -> None:
     _, proxy = server
-    proxy.choose = lambda method, path, n: Fault.MOVED
+    proxy.choose_for = lambda method, path, n: HttpFault.MOVED
     async with client_of(proxy) as client:
         with pytest.raises(Unreachable, match="records_url"):
             await client.read("Patient", "p1")
@@ -144,7 +144,7 @@ async def test_entries_are_read_though_the_answer_is_200(server: Server) -> None
     _, proxy = server
     request = {"method": "PUT", "url": "Patient/p1"}
     bundle = BUNDLE | {"entry": [{"resource": patient("p1"), "request": request}]}
-    proxy.choose = lambda *_: Fault.ENTRY_REFUSED
+    proxy.choose_for = lambda *_: HttpFault.ENTRY_REFUSED
     async with client_of(proxy) as client:
         with pytest.raises(Rejected, match=r"transaction entry 0: HTTP 400"):
             await client.transaction(bundle)
@@ -253,7 +253,7 @@ async def test_neither_address_nor_token_gets_into_a_log(server: Server, caplog:
     try:
         async with client_of(proxy) as client:
             await client.search("Patient", [("identifier", "urn:x|A123456780")])
-            proxy.choose = lambda *_: Fault.RESET
+            proxy.choose_for = lambda *_: HttpFault.RESET
             with pytest.raises(Unreachable) as caught:
                 await client.search("Patient", [("identifier", "urn:x|A123456780")])
     finally:

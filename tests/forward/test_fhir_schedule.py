@@ -7,13 +7,13 @@ from kioskd.core.appointment import AppointmentStatus
 from kioskd.core.patient import KVID_SYSTEM, Identifier
 from kioskd.errors import Rejected, Unreachable
 from kioskd.forward import FhirClient, FhirSchedule
-from tests.forward.conftest import NO_TLS, QUICK, Backend
-from tests.forward.fault_proxy import Fault, FaultProxy
+from tests.faults.chaos_http import HttpChaos, HttpFault
+from tests.forward.conftest import NO_TLS, PATIENT, QUICK, Backend
 from tests.forward.fhir_server import TOKEN, FhirServer, appointment, patient
 
 BEGIN, END = datetime(2026, 11, 23, 3, 0, tzinfo=UTC), datetime(2026, 11, 24, 3, 0, tzinfo=UTC)
 NUMBERS = "urn:kioskd:record-number"
-Server = tuple[FhirServer, FaultProxy]
+Server = tuple[FhirServer, HttpChaos]
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ async def test_a_record_that_was_merged_into_another_one_is_not_found(backend: B
 
 
 async def test_an_insurance_number_is_never_in_an_address(
-    backend: Backend, proxy: FaultProxy, schedule: FhirSchedule
+    backend: Backend, proxy: HttpChaos, schedule: FhirSchedule
 ) -> None:
     await backend.put(patient("p1"))
     await schedule.find_patients(Identifier(KVID_SYSTEM, "A123456780"))
@@ -95,7 +95,7 @@ async def test_a_server_without_includes_is_asked_for_each_patient(server: Serve
     memory.can_include = False
     for resource in (patient("p1"), appointment("a1", "p1"), appointment("a2", "p1"), appointment("a3", "gone")):
         memory.put(resource)
-    async with FhirClient(f"{proxy.url}/fhir", TOKEN, QUICK, NO_TLS) as client:
+    async with FhirClient(f"{proxy.url}/fhir", TOKEN, PATIENT, NO_TLS) as client:
         found = await FhirSchedule(client, NUMBERS).appointments_between(BEGIN, END)
     assert {(s.appointment.id, s.patient.id) for s in found} == {("a1", "p1"), ("a2", "p1")}
     assert sorted(path for _, path, _ in proxy.seen)[1:] == ["/fhir/Patient/gone", "/fhir/Patient/p1"]
@@ -111,7 +111,7 @@ async def test_one_broken_resource_costs_its_own_patient_only_and_is_told_once(
     memory.put(appointment("a2", "p2"))
     memory.put(appointment("a3", "p1", status="Confirmed"))
     memory.put(appointment("a4", "p1", participant=[{"actor": {"reference": "Location/1"}}]))
-    async with FhirClient(f"{proxy.url}/fhir", TOKEN, QUICK, NO_TLS) as client:
+    async with FhirClient(f"{proxy.url}/fhir", TOKEN, PATIENT, NO_TLS) as client:
         schedule = FhirSchedule(client, NUMBERS)
         with caplog.at_level(logging.INFO, "kioskd.forward"):
             for _ in range(3):
@@ -126,7 +126,7 @@ async def test_a_patient_who_can_not_be_read_is_not_passed_over_when_somebody_is
     memory, proxy = server
     memory.put(patient("p1"))
     memory.put(patient("p2", birthDate=1964))
-    async with FhirClient(f"{proxy.url}/fhir", TOKEN, QUICK, NO_TLS) as client:
+    async with FhirClient(f"{proxy.url}/fhir", TOKEN, PATIENT, NO_TLS) as client:
         with pytest.raises(Rejected, match=r"Patient\.birthDate"):
             await FhirSchedule(client, NUMBERS).find_patients(Identifier(KVID_SYSTEM, "A123456780"))
 
@@ -138,19 +138,19 @@ async def test_a_server_that_answers_with_more_than_was_asked_for_is_not_believe
     for resource in (patient("p1"), patient("p2", "B234567897"), appointment("a1", "p1"), appointment("a2", "p2")):
         memory.put(resource)
     memory.put(appointment("old", "p1", "2020-01-01T09:00:00.000Z"))
-    async with FhirClient(f"{proxy.url}/fhir", TOKEN, QUICK, NO_TLS) as client:
+    async with FhirClient(f"{proxy.url}/fhir", TOKEN, PATIENT, NO_TLS) as client:
         schedule = FhirSchedule(client, NUMBERS)
         assert [p.id for p in await schedule.find_patients(Identifier(KVID_SYSTEM, "A123456780"))] == ["p1"]
         assert [a.id for a in await schedule.appointments_of("p1", BEGIN, END)] == ["a1"]
         assert {s.appointment.id for s in await schedule.appointments_between(BEGIN, END)} == {"a1", "a2"}
 
 
-@pytest.mark.parametrize("fault", [Fault.HANG, Fault.SERVER_ERROR, Fault.HALF, Fault.NOT_FHIR])
-async def test_a_schedule_that_can_not_be_had_is_unreachable(
-    proxy: FaultProxy, schedule: FhirSchedule, fault: Fault
-) -> None:
-    proxy.choose = lambda *_: fault
-    with pytest.raises(Unreachable):
-        await schedule.appointments_between(BEGIN, END)
-    with pytest.raises(Unreachable):
-        await schedule.find_patients(Identifier(KVID_SYSTEM, "A123456780"))
+@pytest.mark.parametrize("fault", [HttpFault.HANG, HttpFault.SERVER_ERROR, HttpFault.HALF, HttpFault.NOT_FHIR])
+async def test_a_schedule_that_can_not_be_had_is_unreachable(proxy: HttpChaos, fault: HttpFault) -> None:
+    proxy.choose_for = lambda *_: fault
+    async with FhirClient(f"{proxy.url}/fhir", TOKEN, QUICK, NO_TLS) as client:
+        schedule = FhirSchedule(client, NUMBERS)
+        with pytest.raises(Unreachable):
+            await schedule.appointments_between(BEGIN, END)
+        with pytest.raises(Unreachable):
+            await schedule.find_patients(Identifier(KVID_SYSTEM, "A123456780"))

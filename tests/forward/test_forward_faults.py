@@ -16,8 +16,8 @@ from kioskd.core.appointment import AppointmentStatus
 from kioskd.forward import FhirClient, FhirDestination, Timeouts, run_worker
 from kioskd.store import Store, open_store
 from kioskd.store.outbox import OutboxState
-from tests.forward.conftest import NO_TLS, Backend, sqlite_in
-from tests.forward.fault_proxy import TEMPORARY, Fault, FaultProxy
+from tests.faults.chaos_http import TEMPORARY, HttpChaos, HttpFault
+from tests.forward.conftest import NO_TLS, PATIENT, Backend, sqlite_in
 from tests.forward.fhir_server import TOKEN, FhirServer, appointment, patient
 from tests.forward.messages import check_in_id, payload
 from tests.forward.outbox_rows import NAME, Watch, put, states, utc_now
@@ -27,12 +27,11 @@ CHECKED_IN = AppointmentStatus.CHECKED_IN
 PER_KEY = 5
 FAULTS_A_REQUEST = 0.072
 """A delivery is three requests: one in five meets a fault."""
-PATIENT = Timeouts()
 
 
 @asynccontextmanager
 async def delivering(
-    proxy: FaultProxy, store: Store, watch: Watch, timeouts: Timeouts = PATIENT, parallel: int = 4
+    proxy: HttpChaos, store: Store, watch: Watch, timeouts: Timeouts = PATIENT, parallel: int = 4
 ) -> AsyncIterator[None]:
     async with FhirClient(f"{proxy.url}/fhir", TOKEN, timeouts, NO_TLS) as client:
         destination = FhirDestination(client, CHECKED_IN)
@@ -50,11 +49,11 @@ def identifier_of(encounter: dict[str, object], system: str) -> str:
     "count", [250, pytest.param(10_000, marks=[pytest.mark.long, pytest.mark.timeout(1800)])], ids=str
 )
 async def test_with_every_fifth_delivery_failing_nothing_is_lost_doubled_or_overtaken(
-    server: tuple[FhirServer, FaultProxy], store: Store, count: int
+    server: tuple[FhirServer, HttpChaos], store: Store, count: int
 ) -> None:
     memory, proxy = server
     dice = random.Random(20261123)
-    proxy.choose = lambda *_: dice.choice(TEMPORARY) if dice.random() < FAULTS_A_REQUEST else None
+    proxy.choose_for = lambda *_: dice.choice(TEMPORARY) if dice.random() < FAULTS_A_REQUEST else None
     keys = count // PER_KEY
     for number in range(count):
         memory.put(appointment(f"a{number}", f"p{number % keys}"))
@@ -80,7 +79,7 @@ async def test_with_every_fifth_delivery_failing_nothing_is_lost_doubled_or_over
 
 
 async def test_one_that_the_server_refuses_delays_nobody_else(
-    server: tuple[FhirServer, FaultProxy], store: Store
+    server: tuple[FhirServer, HttpChaos], store: Store
 ) -> None:
     memory, proxy = server
     memory.refused_patients.add("Patient/p0")
@@ -121,16 +120,16 @@ async def test_a_daemon_killed_between_delivery_and_outbox_delivers_again_with_o
 
 
 async def test_a_server_that_comes_back_gets_everything_that_was_committed_meanwhile(
-    backend: Backend, proxy: FaultProxy, store: Store
+    backend: Backend, proxy: HttpChaos, store: Store
 ) -> None:
     await backend.put(patient("p1"), *(appointment(f"a{n}", "p1") for n in range(12)))
-    proxy.choose = lambda *_: Fault.RESET
+    proxy.choose_for = lambda *_: HttpFault.RESET
     watch = Watch()
     async with delivering(proxy, store, watch):
         await put(store, [(f"k{n % 3}", payload(n, appointment_id=f"a{n}")) for n in range(12)])
         await watch.until(lambda w: w.count(OutboxState.PENDING) >= 6)
         assert await backend.encounters() == []
-        proxy.choose = lambda *_: None
+        proxy.choose_for = lambda *_: None
         await watch.until_done(12)
     assert len(await backend.encounters()) == 12
     assert {(await backend.read(f"Appointment/a{n}"))["status"] for n in range(12)} == {"checked-in"}
