@@ -7,6 +7,9 @@
        │                    └─────refused─────────┴──── refused ────────┴─> ASKING_HELP ─> HELP │
        └────────────── card out and the page cleared (restart) <────────────────────────────────┘
 
+Without the hub nobody can be identified: the page sends people to the desk at once, WELCOME takes no card, and what is
+in hand ends by ``gave_up``. ``is_hub_there`` goes from session to session.
+
 CHECKING_IN and ASKING_HELP are written to the station's database as an intent before the hub is asked; the answer
 ends them. An input that does not fit the present step changes nothing: a second tap, a late answer, a card
 of the next patient while this one reads their number.
@@ -27,8 +30,8 @@ IDLE_AFTER = timedelta(seconds=60)
 """Without an input the page asks "do you need more time?" (WCAG 2.2, 2.2.1)."""
 IDLE_GRACE = timedelta(seconds=30)
 """How long it asks before it clears."""
-ASKING_AT_MOST = timedelta(seconds=30)
-"""Longest the page waits for the hub, whatever went wrong behind it; then it sends the patient to the desk."""
+ASKING_AT_MOST = timedelta(seconds=3)
+"""Longest the page waits, whatever went wrong behind it (the hub itself has 2 s); then the patient goes to the desk."""
 SHOWN_FOR = timedelta(seconds=20)
 """How long the last page of a session stays; the page counts down visibly and can be closed or kept earlier."""
 
@@ -66,22 +69,39 @@ class Session:
     reason: Reason | None = None
     notice: str = ""
     """A short hint on the welcome page: ``card-removed-early`` or empty."""
+    is_hub_there: bool = True
 
 
-def welcome(session_id: UUID, language: str, now: datetime, card_in_reader: bool = False) -> Session:
+def welcome(
+    session_id: UUID, language: str, now: datetime, card_in_reader: bool = False, is_hub_there: bool = True
+) -> Session:
     """A fresh session. With a card still in the reader the first thing to do is to take it out."""
     step = Step.TAKE_CARD if card_in_reader else Step.WELCOME
-    return Session(session_id, step, now, now, language, card_in_reader)
+    return Session(session_id, step, now, now, language, card_in_reader, is_hub_there=is_hub_there)
+
+
+def hub_left(s: Session) -> Session:
+    """Nobody answers any more. What is in hand is answered, or given up, by itself."""
+    return replace(s, is_hub_there=False, notice="")
+
+
+def hub_returned(s: Session) -> Session:
+    """The hub answers again."""
+    return replace(s, is_hub_there=True)
 
 
 def card_seen(s: Session, fresh_id: UUID, now: datetime) -> Session:
-    """A card went in. On a page of somebody who has finished or left, it begins the next session."""
+    """A card went in. On a page of somebody who has finished or left, it begins the next session.
+
+    Without the hub it can only be taken out again.
+    """
     if s.step in {Step.CHECKING_IN, Step.ASKING_HELP}:
         return replace(s, card_in_reader=True)
+    step = Step.READING if s.is_hub_there else Step.TAKE_CARD
     if s.step is Step.WELCOME:
-        return replace(s, step=Step.READING, card_in_reader=True, arrived_at=now, touched_at=now, notice="")
-    fresh = welcome(fresh_id, s.language, now)
-    return replace(fresh, step=Step.READING, card_in_reader=True)
+        return replace(s, step=step, card_in_reader=True, arrived_at=now, touched_at=now, notice="")
+    fresh = welcome(fresh_id, s.language, now, is_hub_there=s.is_hub_there)
+    return replace(fresh, step=step, card_in_reader=True)
 
 
 def card_removed(s: Session, now: datetime) -> Session:
@@ -193,4 +213,4 @@ def restart(s: Session, fresh_id: UUID, language: str, now: datetime) -> Session
     """Clear everything of this patient; with the card still in the reader, ask for it to be taken."""
     if s.step in {Step.CHECKING_IN, Step.ASKING_HELP}:
         return s
-    return welcome(fresh_id, language, now, s.card_in_reader)
+    return welcome(fresh_id, language, now, s.card_in_reader, s.is_hub_there)

@@ -17,6 +17,7 @@ from kioskd.station.devices.supervisor import DISABLED, ManagedDevice
 from kioskd.station.kiosk import Kiosk
 from kioskd.station.printing import PrintQueue
 from kioskd.station.reading import read_cards
+from kioskd.station.reports import DeviceReports
 from kioskd.store import open_store
 from kioskd.web.kiosk import kiosk_app
 
@@ -42,19 +43,21 @@ async def station_role(daemon: Running, hub: Hub, file: str, text: str) -> Async
             config.site.gs1_company_prefix,
         )
         kiosk = Kiosk(station, config.site, hub, checkins, queue, news, now)
+        reports = DeviceReports(station, [device.name for device in found], hub)
         await queue.recover()
 
         async def report(device: ManagedDevice) -> None:
-            await hub.report_device(DeviceReport(station, device.name, device.kind, device.state, device.what, now()))
+            reports.note(DeviceReport(station, device.name, device.kind, device.state, device.what, now()))
 
-        await hub.station_started(station, [device.name for device in found])
         for device in found:
             if isinstance(device, DisabledDevice):
                 log.warning("%s is disabled: %s", device.name, device.what)
-                await hub.report_device(DeviceReport(station, device.name, device.kind, DISABLED, device.what, now()))
+                reports.note(DeviceReport(station, device.name, device.kind, DISABLED, device.what, now()))
         managed = [ManagedDevice(d.name, d.kind, d.device, report) for d in found if isinstance(d, FoundDevice)]
         lives = [d.run((lambda m: read_cards(m, kiosk)) if d.kind == "card-reader" else queue.work) for d in managed]
-        await parts.enter_async_context(beside(kiosk.run(), queue.expire_in_time(), queue.report(), *lives))
+        await parts.enter_async_context(
+            beside(kiosk.run(), queue.expire_in_time(), queue.report(), reports.run(), *lives)
+        )
         app = kiosk_app(kiosk, news, pages, framed_by=config.site.framed_by)
         await daemon.serve(parts, "kiosk", app, config.station.listen)
         yield

@@ -32,8 +32,10 @@ from kioskd.store import Store
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-ASK_WITHIN_S = 8.0
+ASK_WITHIN_S = 2.0
 """Longest a patient waits for an answer of the hub before they are sent to the desk."""
+ASK_AGAIN_WITHIN_S = 8.0
+"""The same for what is asked again, for which nobody waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class CheckIns:
         clock: Callable[[], datetime],
         translate: Translate,
         gs1_company_prefix: str = "",
+        ask_within_s: float = ASK_WITHIN_S,
     ) -> None:
         self._site = site
         self._store = store
@@ -64,6 +67,7 @@ class CheckIns:
         self._clock = clock
         self._translate = translate
         self._gs1_company_prefix = gs1_company_prefix
+        self._ask_within_s = ask_within_s
 
     async def check_in(self, request: CheckInRequest) -> tuple[CheckInReply, Sequence[PrintJob]]:
         """Check in a patient who stands here: the hub's answer and the new print jobs.
@@ -77,6 +81,9 @@ class CheckIns:
         """A help ticket for a person who stands here. Raises Unreachable (it is asked again)."""
         await self._store.write(lambda c: intents.open_intent(c, request, self._clock()))
         return await self._ask_for_help(request, is_patient_here=True)
+
+    def _within_s(self, is_patient_here: bool) -> float:
+        return self._ask_within_s if is_patient_here else ASK_AGAIN_WITHIN_S
 
     async def recover(self, is_in_hand: Callable[[UUID], bool] = lambda _: False) -> list[PrintJob]:
         """Ask every open intent again, but not what ``is_in_hand``, being asked right now; the new print jobs.
@@ -102,7 +109,7 @@ class CheckIns:
         self, request: CheckInRequest, is_patient_here: bool
     ) -> tuple[CheckInReply, Sequence[PrintJob]]:
         try:
-            reply = await within(self._hub.check_in(request))
+            reply = await within(self._hub.check_in(request), self._within_s(is_patient_here))
         except RuleViolation:
             await self._store.write(lambda c: intents.close_intent(c, request, self._clock()))
             raise
@@ -118,7 +125,7 @@ class CheckIns:
         return reply, await self._store.write(commit)
 
     async def _ask_for_help(self, request: HelpRequest, is_patient_here: bool) -> tuple[HelpReply, Sequence[PrintJob]]:
-        reply = await within(self._hub.ask_for_help(request))
+        reply = await within(self._hub.ask_for_help(request), self._within_s(is_patient_here))
         now = self._clock()
         sheet = sheets.help_sheet(reply, request.language, self._site.name, self._site.zone, self._translate)
         job = self._job(JobKey(reply.check_in_id, SheetKind.HELP_TICKET), self._printers.ticket, sheet, now)
@@ -175,10 +182,10 @@ def _add(connection: Connection, new: Sequence[PrintJob], is_patient_here: bool,
     return [job for job in new if jobs.add(connection, job)]
 
 
-async def within(answer: Awaitable[T]) -> T:
+async def within(answer: Awaitable[T], within_s: float) -> T:
     """An answer of the hub in time. Raises Unreachable."""
     try:
-        async with asyncio.timeout(ASK_WITHIN_S):
+        async with asyncio.timeout(within_s):
             return await answer
     except TimeoutError:
-        raise Unreachable(f"no answer within {ASK_WITHIN_S:g} s") from None
+        raise Unreachable(f"no answer within {within_s:g} s") from None

@@ -18,7 +18,7 @@ from kioskd.core.printing import PrintJob, PrintState, SheetKind
 from kioskd.errors import KioskdError, RuleViolation, StoreError, Unreachable
 from kioskd.news import News
 from kioskd.ports import CheckInRequest, HelpRequest, Hub
-from kioskd.station.checkins import CheckIns, within
+from kioskd.station.checkins import ASK_WITHIN_S, CheckIns, within
 from kioskd.station.printing import PrintQueue
 from kioskd.station.view import KioskView, SheetView
 
@@ -40,6 +40,8 @@ class Kiosk:
         queue: PrintQueue,
         news: News,
         clock: Callable[[], datetime],
+        is_hub_there: bool = True,
+        ask_within_s: float = ASK_WITHIN_S,
     ) -> None:
         self.station = station
         self._site = site
@@ -48,7 +50,8 @@ class Kiosk:
         self._queue = queue
         self._news = news
         self._clock = clock
-        self._session = checkin.welcome(uuid4(), site.languages[0], clock())
+        self._ask_within_s = ask_within_s
+        self._session = checkin.welcome(uuid4(), site.languages[0], clock(), is_hub_there=is_hub_there)
         self._area_name = ""
         self._reading: UUID | None = None
         """The session whose card is being read; None for a card that came while another one's answer was awaited."""
@@ -56,6 +59,7 @@ class Kiosk:
         self._sheets: dict[SheetKind, PrintJob] = {}
         self._is_reader_ready = False
         self._stirred = asyncio.Event()
+        self._may_ask_again = asyncio.Event()
         queue.changed = self._sheet_changed
 
     # --- the page ------------------------------------------------------------------------------------------
@@ -87,6 +91,7 @@ class Kiosk:
             clears_in_s=None if clears_at is None else max(0, round((clears_at - now).total_seconds())),
             is_card_in_reader=s.card_in_reader,
             is_reader_ready=self._is_reader_ready,
+            is_hub_there=s.is_hub_there,
         )
 
     def _sheet_view(self, kind: SheetKind) -> SheetView:
@@ -170,6 +175,8 @@ class Kiosk:
         self._set(begun)
         self._reading = self._session.id if self._session.step is Step.READING else None
         self._news.publish(CardSeen(now, self.station))
+        if self._session.step is Step.TAKE_CARD:  # the hub is away: the page says so, and the card must come out
+            self._news.publish(CheckInRefused(now, self.station, self._session.id, Reason.HUB_UNREACHABLE))
         if self._session.id != ended.id:
             await self._end_session(ended.id, printed_for)
 
@@ -179,10 +186,11 @@ class Kiosk:
         if session_id is None:
             return
         try:
-            found = await within(self._hub.identify(card, self._clock()))
+            found = await within(self._hub.identify(card, self._clock()), self._ask_within_s)
         except KioskdError as error:
             log.warning("records could not be asked for a patient: %s", error)
-            found = Refused(Reason.RECORDS_UNREACHABLE)
+            is_hub_there = self._session.is_hub_there
+            found = Refused(Reason.RECORDS_UNREACHABLE if is_hub_there else Reason.HUB_UNREACHABLE)
         if isinstance(found, Refused):
             await self._refuse(session_id, found.reason, found.patient)
         elif self._session.id == session_id and self._session.step is Step.READING:
@@ -212,6 +220,12 @@ class Kiosk:
         self._tell()
 
     # --- asking the hub ------------------------------------------------------------------------------------
+
+    def hub_changed(self, is_there: bool) -> None:
+        """The hub came, and is asked at once what was left open; or it went, and the page says so."""
+        self._set(checkin.hub_returned(self._session) if is_there else checkin.hub_left(self._session))
+        if is_there:
+            self._may_ask_again.set()
 
     async def _refuse(
         self, session_id: UUID, reason: Reason, patient: Patient | None = None, is_person_known: bool = True
@@ -303,11 +317,17 @@ class Kiosk:
 
     async def _ask_again(self) -> None:
         while True:
+            self._may_ask_again.clear()
             try:
-                await self.recover()
+                if self._session.is_hub_there:
+                    await self.recover()
             except StoreError as error:
                 log.warning("open check-ins can't be read, trying again in %g s: %s", ASK_AGAIN_S, error)
-            await asyncio.sleep(ASK_AGAIN_S)
+            try:
+                async with asyncio.timeout(ASK_AGAIN_S):
+                    await self._may_ask_again.wait()
+            except TimeoutError:
+                continue
 
     async def _restart(self) -> None:
         ended, printed_for = self._session, self._printed_for

@@ -34,6 +34,7 @@ HEARTBEAT_S = 5.0
 BLOCKED_POLL_S = 1.0
 PROOF_AFTER_S = {SheetKind.TICKET: 15.0, SheetKind.HELP_TICKET: 15.0, SheetKind.WRISTBAND: 20.0}
 """How long a well printer has for its proof."""
+TELL_WITHIN_S = 8.0
 TELL_AGAIN_S = 5.0
 TOLD_AGAIN = timedelta(hours=24)
 HELD_AT_MOST_S = 600.0
@@ -64,6 +65,7 @@ class PrintQueue:
         self._expiry = asyncio.Event()
         self._untold: dict[JobKey, None] = {}
         self._has_news = asyncio.Event()
+        self._is_hub_back = asyncio.Event()
         self.changed: Callable[[PrintJob], None] = lambda job: None
 
     async def recover(self) -> None:
@@ -72,7 +74,13 @@ class PrintQueue:
         """
         now = self._clock()
         await self._store.write(lambda c: jobs.recover(c, now))
-        for job in await self._store.read(lambda c: jobs.made_since(c, now - TOLD_AGAIN)):
+        await self.tell_again()
+
+    async def tell_again(self) -> None:
+        """The hub came, or came back: it hears of every recent job, and of what it was not told."""
+        self._is_hub_back.set()
+        since = self._clock() - TOLD_AGAIN
+        for job in await self._store.read(lambda c: jobs.made_since(c, since)):
             self.tell(job)
 
     def announce(self, added: Sequence[PrintJob]) -> None:
@@ -132,6 +140,7 @@ class PrintQueue:
                 self._has_news.clear()
                 continue
             del self._untold[key]
+            self._is_hub_back.clear()
             is_told = False
             try:
                 is_told = await self._report(key)
@@ -139,7 +148,7 @@ class PrintQueue:
                 if not is_told:
                     self._untold[key] = None
             if not is_told:
-                await asyncio.sleep(TELL_AGAIN_S)
+                await _wait(self._is_hub_back, TELL_AGAIN_S)
 
     async def _report(self, key: JobKey) -> bool:
         job = await self._store.read(lambda c: jobs.load(c, key))
@@ -147,7 +156,7 @@ class PrintQueue:
             return True
         report = PrintReport(key.check_in_id, key.kind, key.copy, job.state, job.proof, job.cause, self._clock())
         try:
-            await within(self._hub.report_print(report))
+            await within(self._hub.report_print(report), TELL_WITHIN_S)
         except Unreachable as error:
             log.warning("the desk could not be told that a %s is %s: %s", key.kind, job.state, error)
             return False

@@ -55,6 +55,8 @@ class KioskView:
     """Whole seconds until the page clears by itself, or None."""
     is_card_in_reader: bool = False
     is_reader_ready: bool = True
+    is_hub_there: bool = True
+    """Without the hub nobody can be checked in here, and the desk hears of nothing."""
 
 
 class KioskSession(Protocol):

@@ -30,6 +30,8 @@ from kioskd.web.server import application
 STEPS = 3
 _STEP_NUMBER = {Step.WELCOME: 1, Step.READING: 1, Step.CONFIRM: 2, Step.CHECKING_IN: 2, Step.DONE: 3}
 _CAN_ASK_FOR_HELP = frozenset({Step.WELCOME, Step.READING, Step.CONFIRM, Step.TAKE_CARD})
+_GO_TO_DESK = frozenset({Step.WELCOME, Step.TAKE_CARD})
+"""Nothing is in hand: without the hub these pages send everybody to the desk."""
 _REFRESH_S = {Step.CONFIRM: 30}
 """Without scripts the page loads itself again, less often where somebody has to read and choose."""
 
@@ -122,12 +124,15 @@ class _KioskPage:
 
 def _context(view: KioskView) -> dict[str, Any]:
     """What the templates know beside the view: which page it is and what the frame around it shows."""
+    page = "idle" if view.is_idle else view.step.value
+    if not view.is_hub_there and view.step in _GO_TO_DESK:
+        page = "desk"
     return {
         "view": view,
-        "page": "idle" if view.is_idle else view.step.value,
-        "step_number": None if view.is_idle else _STEP_NUMBER.get(view.step),
+        "page": page,
+        "step_number": None if page in {"idle", "desk"} else _STEP_NUMBER.get(view.step),
         "steps": STEPS,
-        "can_ask_for_help": view.step in _CAN_ASK_FOR_HELP,
+        "can_ask_for_help": view.step in _CAN_ASK_FOR_HELP and view.is_hub_there,
         "clears_after_s": int((IDLE_GRACE if view.is_idle else SHOWN_FOR).total_seconds()),
         "refresh_s": 10 if view.is_idle else _REFRESH_S.get(view.step, 3),
     }

@@ -215,3 +215,27 @@ def test_only_who_is_asked_to_confirm_can_be_idle(step: Step) -> None:
     tick = timedelta(microseconds=1)
     assert not checkin.is_idle(IN_STEP[step], NOW + IDLE_AFTER - tick)
     assert checkin.is_idle(IN_STEP[step], NOW + IDLE_AFTER) is (step is Step.CONFIRM)
+
+
+@pytest.mark.parametrize("step", Step)
+def test_the_hub_comes_and_goes_in_every_step_and_nothing_in_hand_changes(step: Step) -> None:
+    left = checkin.hub_left(IN_STEP[step])
+    assert left == replace(IN_STEP[step], is_hub_there=False)
+    assert checkin.hub_returned(left) == IN_STEP[step]
+
+
+@pytest.mark.parametrize("step", [Step.WELCOME, Step.CONFIRM, Step.DONE, Step.HELP, Step.TAKE_CARD])
+def test_without_the_hub_a_card_is_not_read_and_can_only_be_taken_out(step: Step) -> None:
+    seen = checkin.card_seen(checkin.hub_left(IN_STEP[step]), FRESH, LATER)
+    assert (seen.step, seen.card_in_reader, seen.patient, seen.is_hub_there) == (Step.TAKE_CARD, True, None, False)
+    out = checkin.card_removed(seen, LATER)
+    assert (out.step, out.is_hub_there) == (Step.WELCOME, False)
+
+
+def test_the_next_session_knows_that_the_hub_is_away() -> None:
+    done = checkin.hub_left(IN_STEP[Step.DONE])
+    assert not checkin.restart(done, FRESH, "de", LATER).is_hub_there
+
+
+def test_the_hint_to_put_the_card_in_once_more_goes_with_the_hub() -> None:
+    assert checkin.hub_left(checkin.card_removed(READING, LATER)).notice == ""

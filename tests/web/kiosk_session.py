@@ -50,6 +50,11 @@ VIEWS = {
     "help": _HELP,
     "help-no-label": replace(_HELP, label="", ticket=SheetView.NONE),
     "help-no-paper": replace(_HELP, ticket=SheetView.NOT_NOW, is_card_in_reader=True),
+    "desk": replace(_BASE, is_hub_there=False),
+    "desk-card-in": replace(_BASE, step=Step.TAKE_CARD, is_card_in_reader=True, is_hub_there=False),
+    "done-no-paper-no-hub": replace(_DONE, ticket=SheetView.NOT_NOW, wristband=SheetView.NOT_NOW, is_hub_there=False),
+    "done-unknown-no-hub": replace(_DONE, ticket=SheetView.UNKNOWN, wristband=SheetView.UNKNOWN, is_hub_there=False),
+    "help-no-hub": replace(_HELP, is_hub_there=False),
     "take-card": replace(_BASE, step=Step.TAKE_CARD, is_card_in_reader=True),
 }
 """Every page that a patient can meet, by a name of its own."""

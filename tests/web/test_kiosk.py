@@ -98,6 +98,27 @@ async def test_the_help_page_says_what_is_true(client: httpx.AsyncClient, kiosk:
     assert "Please go to the desk" in text
 
 
+@pytest.mark.parametrize("name", ["desk", "desk-card-in"])
+async def test_without_the_hub_the_page_sends_to_the_desk_and_asks_for_nothing(
+    client: httpx.AsyncClient, kiosk: ScriptedKiosk, name: str
+):
+    kiosk.show(replace(VIEWS[name], language="en"))
+    html = (await client.get("/")).text
+    text = _text(html)
+    assert "Please go to the desk" in text
+    assert "insert your health insurance card" not in text
+    assert "Call someone" not in text
+    assert re.findall(r'action="([^"]*)"', html) == ["/language"]
+    assert ("Please take your card with you." in text) == (name == "desk-card-in")
+
+
+async def test_nobody_says_that_the_desk_knows_what_it_was_not_told(client: httpx.AsyncClient, kiosk: ScriptedKiosk):
+    for name in ("desk", "desk-card-in", "done-no-paper-no-hub", "done-unknown-no-hub", "help-no-hub", "help-no-label"):
+        kiosk.show(replace(VIEWS[name], language="en", is_hub_there=False))
+        text = _text((await client.get("/")).text)
+        assert not re.search(r"desk (knows|sees|has been told)", text), name
+
+
 @pytest.mark.parametrize(
     ("path", "name"),
     [("/confirm", "confirm"), ("/deny", "deny"), ("/help", "help"), ("/more-time", "more-time"), ("/close", "close")],

@@ -86,7 +86,8 @@ async def test_every_page_is_accessible_and_fits(rig: Rig, open_page: OpenPage, 
 
 async def _shown(visit: Visit, name: str) -> None:
     view = VIEWS[name]
-    await _step(visit.page, "idle" if view.is_idle else view.step.value)
+    page = "desk" if name.startswith("desk") else view.step.value
+    await _step(visit.page, "idle" if view.is_idle else page)
 
 
 async def test_targets_are_large_and_apart(rig: Rig, open_page: OpenPage):
