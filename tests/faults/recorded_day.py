@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 from tests.faults.desk_life import TroubledPaper, open_desk, running_clock
@@ -28,7 +29,7 @@ async def life(folder: Path, tell: Tell, number: int, patients: range) -> None:
 def main(folder: Path, check_ins: int) -> None:
     tell = teller(folder)
     ends = (1, 3, 3 + check_ins, 5 + check_ins)
-    for number, (begin, end) in enumerate(zip(ends, ends[1:], strict=False)):
+    for number, (begin, end) in enumerate(pairwise(ends)):
         asyncio.run(life(folder, tell, number, range(begin, end)))
 
 

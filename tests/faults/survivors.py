@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import uuid5
 
 from sqlalchemy import Connection, Row, Table, select, text
 
-from kioskd.core.printing import JobKey, PrintJob, PrintState, SheetKind
+from kioskd.core.printing import PrintJob, PrintState
 from kioskd.forward.destination import FhirDestination
 from kioskd.forward.fhir import NAMESPACE
 from kioskd.forward.http import FhirClient
@@ -41,9 +41,12 @@ from kioskd.store.outbox import OutboxState
 from kioskd.web.server import serve
 from tests.fakes import PaperPrinter
 from tests.faults.desk_life import RULES, SITE, STATION, TOKEN, schedule, store_config
-from tests.faults.told import Heard, Progress, key_text, progress
+from tests.faults.told import Heard, key_text, progress
 
 SETTLED_WITHIN_S = 60.0
+
+
+_SCHEDULE = schedule()
 
 
 class Kind(StrEnum):
@@ -84,66 +87,80 @@ async def open_stores(folder: Path) -> AsyncIterator[Stores]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """The rows of the three databases."""
+class Seen:
+    """The rows of the three databases, as far as they are compared."""
 
     check_ins: dict[str, Row[Any]]
-    tickets: list[Row[Any]]
+    labels: dict[str, str]
+    """Check-in to label of its ticket. All are of one business day, so a label stands for one number."""
     messages: list[Row[Any]]
     audited: Counter[str]
     sheets: set[str]
-    intents: list[Row[Any]]
+    closed: set[str]
+    """Check-ins whose intent is answered."""
+    asked: set[str]
+    """Those whose intent is open."""
     jobs: dict[str, PrintJob]
     tokens: dict[str, int]
-    encounters: dict[str, Row[Any]]
+    encounters: dict[str, int]
+    """Id to version."""
 
     @property
-    def labels(self) -> Counter[str]:
-        """All tickets are of one business day, so a label stands for one number."""
-        return Counter(f"{t.series}{t.number}" for t in self.tickets)
+    def state(self) -> int:
+        """The same for the same content, whatever the files look like: a recovery finds the same to do."""
+        done = [(key, job.state, job.attempts) for key, job in self.jobs.items()]
+        sent = [message.state for message in self.messages]
+        names = (self.check_ins, self.closed, self.asked, self.sheets, self.encounters)
+        return hash((*map(frozenset, names), tuple(done), tuple(sent), tuple(self.tokens.items())))
 
 
-async def examine(stores: Stores, heard: Heard) -> list[Finding]:
-    """What is wrong with the databases as they were found."""
-    findings = []
-    for store, audited in (
-        (stores.station, None),
-        (stores.hub, hub_tables.audit),
-        (stores.records, records_tables.audit),
-    ):
-        findings += await store.read(lambda c, s=store, a=audited: list(_unsound(c, s.schema.role, a)))  # type: ignore[misc]
-    seen = await _look(stores)
-    return [*findings, *_halves(seen), *_lost(seen, heard), *_doubled(seen)]
+async def examine(stores: Stores, heard: Heard) -> tuple[Seen, list[Finding]]:
+    """The databases as they were found, and what is wrong with them."""
+    audited = {"station": None, "hub": hub_tables.audit, "records": records_tables.audit}
+    findings: list[Finding] = []
+    for store in (stores.station, stores.hub, stores.records):
+        role = store.schema.role
+        findings += await store.read(lambda c, r=role: list(_unsound(c, r, audited[r])))  # type: ignore[misc]
+    seen = await look(stores)
+    return seen, [*findings, *_halves(seen), *_lost(seen, heard), *_doubled(seen)]
 
 
-async def _look(stores: Stores) -> _Seen:
-    def rows(table: Table) -> Callable[[Connection], list[Row[Any]]]:
-        return lambda c: list(c.execute(select(table)))
-
-    def of_station(c: Connection) -> tuple[Any, ...]:
-        made = [
-            jobs.load(c, JobKey(r.check_in_id, SheetKind(r.kind), r.copy)) for r in rows(station_tables.print_job)(c)
-        ]
-        return rows(station_tables.intent)(c), made, rows(station_tables.token_counter)(c)
-
-    def of_hub(c: Connection) -> tuple[Any, ...]:
-        tables = hub_tables
-        return tuple(rows(t)(c) for t in (tables.check_in, tables.ticket, tables.outbox, tables.audit, tables.sheet))
-
-    asked, made, tokens = await stores.station.read(of_station)
-    check_ins, tickets, messages, audited, sheets = await stores.hub.read(of_hub)
-    encounters = select(records_tables.resource).where(records_tables.resource.c.type == "Encounter")
-    stored = await stores.records.read(lambda c: list(c.execute(encounters)))
-    return _Seen(
+async def look(stores: Stores) -> Seen:
+    made, asked, tokens = await stores.station.read(_look_at_station)
+    check_ins, tickets, messages, audited, sheets = await stores.hub.read(_look_at_hub)
+    resource = records_tables.resource.c
+    encounters = select(resource.id, resource.version).where(resource.type == "Encounter")
+    stored = await stores.records.read(lambda c: c.execute(encounters).all())
+    return Seen(
         check_ins={str(row.id): row for row in check_ins},
-        tickets=tickets,
-        messages=[m for m in messages if m.destination == RECORDS],
-        audited=Counter(row.subject for row in audited),
-        sheets={key_text(JobKey(row.check_in_id, SheetKind(row.kind), row.copy)) for row in sheets},
-        intents=asked,
+        labels={str(row.check_in_id): f"{row.series}{row.number}" for row in tickets},
+        messages=messages,
+        audited=Counter(audited),
+        sheets={f"{row.check_in_id}/{row.kind}/{row.copy}" for row in sheets},
+        closed={str(row.check_in_id) for row in asked if row.answered_at is not None},
+        asked={str(row.check_in_id) for row in asked if row.answered_at is None},
         jobs={key_text(job.key): job for job in made},
         tokens={row.device: row.last for row in tokens},
-        encounters={row.id: row for row in stored},
+        encounters={row.id: row.version for row in stored},
+    )
+
+
+def _look_at_station(connection: Connection) -> tuple[Any, ...]:
+    intent = station_tables.intent.c
+    asked = select(intent.check_in_id, intent.answered_at)
+    made = jobs.made_since(connection, datetime.min.replace(tzinfo=UTC))
+    return made, connection.execute(asked).all(), connection.execute(select(station_tables.token_counter)).all()
+
+
+def _look_at_hub(connection: Connection) -> tuple[Any, ...]:
+    check_in, ticket, sheet = hub_tables.check_in.c, hub_tables.ticket.c, hub_tables.sheet.c
+    message, audited = hub_tables.outbox.c, hub_tables.audit.c
+    return (
+        connection.execute(select(check_in.id, check_in.reason, check_in.appointment_id)).all(),
+        connection.execute(select(ticket.check_in_id, ticket.series, ticket.number)).all(),
+        connection.execute(select(message.state, message.payload).where(message.destination == RECORDS)).all(),
+        connection.scalars(select(audited.subject)).all(),
+        connection.execute(select(sheet.check_in_id, sheet.kind, sheet.copy)).all(),
     )
 
 
@@ -162,35 +179,32 @@ def _encounter_id(check_in_id: str) -> str:
     return str(uuid5(NAMESPACE, f"{check_in_id}/encounter"))
 
 
-def _halves(seen: _Seen) -> Iterator[Finding]:
+def _halves(seen: Seen) -> Iterator[Finding]:
     """Transactions of which only a part is there, and what one database has before the one that it follows from."""
-    with_ticket = Counter(str(ticket.check_in_id) for ticket in seen.tickets)
     with_message = Counter(message.payload["check_in_id"] for message in seen.messages)
     for id_, row in seen.check_ins.items():
         wanted = 1 if row.reason is None else 0
-        if (with_ticket[id_], with_message[id_], seen.audited[f"check-in/{id_}"]) != (1, wanted, 1):
+        if (id_ in seen.labels, with_message[id_], seen.audited[f"check-in/{id_}"]) != (True, wanted, 1):
             yield Finding(Kind.HALF, f"check-in {id_} without its ticket, its message or its audit entry")
-    for id_ in (with_ticket.keys() | with_message.keys()) - seen.check_ins.keys():
+    for id_ in (seen.labels.keys() | with_message.keys()) - seen.check_ins.keys():
         yield Finding(Kind.HALF, f"a ticket or message of check-in {id_}, which is not there")
     for message in seen.messages:
         id_ = message.payload["check_in_id"]
         if message.state == OutboxState.DONE and _encounter_id(id_) not in seen.encounters:
             yield Finding(Kind.HALF, f"check-in {id_} counts as delivered, and records do not have it")
-    closed = {str(row.check_in_id) for row in seen.intents if row.answered_at is not None}
-    for id_ in {str(job.key.check_in_id) for job in seen.jobs.values()} - closed:
-        if id_ not in seen.check_ins:
-            yield Finding(Kind.HALF, f"sheets of check-in {id_}, which the hub does not have")
+    for id_ in {str(job.key.check_in_id) for job in seen.jobs.values()}:
+        if id_ not in seen.check_ins or id_ not in seen.closed:
+            yield Finding(Kind.HALF, f"sheets of check-in {id_}, which the hub does not have or which is still asked")
 
 
-def _lost(seen: _Seen, heard: Heard) -> Iterator[Finding]:
+def _lost(seen: Seen, heard: Heard) -> Iterator[Finding]:
     """What the world was told and the databases do not know."""
-    labels = {str(t.check_in_id): f"{t.series}{t.number}" for t in seen.tickets}
-    closed = {str(row.check_in_id) for row in seen.intents if row.answered_at is not None}
+    labels = set(seen.labels.values())
     for id_, label in heard.replies.items():
-        if labels.get(id_) != label:
-            yield Finding(Kind.LOST, f"the hub gave {label} to check-in {id_} and has {labels.get(id_)}")
+        if seen.labels.get(id_) != label:
+            yield Finding(Kind.LOST, f"the hub gave {label} to check-in {id_} and has {seen.labels.get(id_)}")
     for id_, label in heard.shown.items():
-        if id_ not in closed or label not in labels.values():
+        if id_ not in seen.closed or label not in labels:
             yield Finding(Kind.LOST, f"{label} was shown in session {id_} and is not committed")
     for key, told in heard.jobs.items():
         job = seen.jobs.get(key)
@@ -209,8 +223,8 @@ def _lost(seen: _Seen, heard: Heard) -> Iterator[Finding]:
         yield Finding(Kind.LOST, f"check-in {id_} was told to be in the record and counts as open")
 
 
-def _doubled(seen: _Seen) -> Iterator[Finding]:
-    for label, count in seen.labels.items():
+def _doubled(seen: Seen) -> Iterator[Finding]:
+    for label, count in Counter(seen.labels.values()).items():
         if count > 1:
             yield Finding(Kind.DOUBLED, f"number {label} was given {count} times")
     for appointment, count in Counter(r.appointment_id for r in seen.check_ins.values() if r.appointment_id).items():
@@ -221,22 +235,27 @@ def _doubled(seen: _Seen) -> Iterator[Finding]:
 # --- recovery --------------------------------------------------------------------------------------------------
 
 
-class Recovery:
-    """The recovery of a start, again and again: one server and one client serve any number of databases."""
+class _Switch:
+    """A web app that can be replaced by another."""
 
-    def __init__(self, client: FhirClient, clock: Callable[[], datetime]) -> None:
-        self._destination = FhirDestination(client, RULES.hub.appointment_target)
-        self._clock = clock
-        self.app: Any = None
+    app: Any = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await self.app(scope, receive, send)
 
-    async def run(self, stores: Stores, heard: Heard, before: _Seen | None = None) -> list[Finding]:
+
+class Recovery:
+    """The recovery of a start, again and again: one server and one client serve any number of databases."""
+
+    def __init__(self, client: FhirClient, clock: Callable[[], datetime], served: _Switch) -> None:
+        self._destination = FhirDestination(client, RULES.hub.appointment_target)
+        self._clock = clock
+        self._served = served
+
+    async def run(self, stores: Stores, before: Seen, heard: Heard) -> list[Finding]:
         """Let station, hub and outbox recover, and look whether every check-in, sheet and record is settled."""
-        before = before or await _look(stores)
-        self.app = fhir_app(Records(stores.records, News(), SITE.zone, now=self._clock), TOKEN)
-        site = Site(stores.hub, schedule(), RULES, News(), self._clock)
+        self._served.app = fhir_app(Records(stores.records, News(), SITE.zone, now=self._clock), TOKEN)
+        site = Site(stores.hub, _SCHEDULE, RULES, News(), self._clock)
         queue = PrintQueue(STATION, stores.station, site, News(), self._clock)
         printers = Printers(("tickets", PaperPrinter()), ("bands", PaperPrinter()))
         checkins = CheckIns(SITE, stores.station, site, printers, self._clock, lambda _, english: english)
@@ -244,7 +263,7 @@ class Recovery:
         await queue.recover()
         await kiosk.recover()
         await self._deliver(stores.hub, site)
-        after = await _look(stores)
+        after = await look(stores)
         still_open = await stores.station.read(intents.open_intents)
         findings = [Finding(Kind.LOST, f"intent {request.check_in_id} is open for ever") for request in still_open]
         findings += [*_halves(after), *_lost(after, heard), *_doubled(after)]
@@ -283,18 +302,12 @@ class Recovery:
 async def recovery(clock: Callable[[], datetime]) -> AsyncIterator[Recovery]:
     """A ``Recovery`` with its server running. ``clock``: later than everything in the databases."""
 
-    async def switch(scope: Any, receive: Any, send: Any) -> None:
-        await made[0](scope, receive, send)
-
-    made: list[Recovery] = []
-    async with AsyncExitStack() as parts:
-        address = await parts.enter_async_context(serve(switch, "127.0.0.1", 0))
-        client = await parts.enter_async_context(FhirClient(f"{address.url}/fhir", TOKEN))
-        made.append(Recovery(client, clock))
-        yield made[0]
+    switch = _Switch()
+    async with serve(switch, "127.0.0.1", 0) as address, FhirClient(f"{address.url}/fhir", TOKEN) as client:
+        yield Recovery(client, clock, switch)
 
 
-def _unsettled(before: _Seen, after: _Seen) -> Iterator[Finding]:
+def _unsettled(before: Seen, after: Seen) -> Iterator[Finding]:
     """Sheets: every one is over, and none that had begun was set back to where it would be sent again."""
     for key, job in after.jobs.items():
         was = before.jobs.get(key)
@@ -306,7 +319,7 @@ def _unsettled(before: _Seen, after: _Seen) -> Iterator[Finding]:
             yield Finding(Kind.DOUBLED, f"sheet {key} of a patient who has gone is {job.state}")
 
 
-def _wrong_records(after: _Seen) -> Iterator[Finding]:
+def _wrong_records(after: Seen) -> Iterator[Finding]:
     """Every check-in is in the record, once: one Encounter under the derived id, in its first version."""
     wanted = {_encounter_id(id_) for id_, row in after.check_ins.items() if row.reason is None}
     for id_ in wanted - after.encounters.keys():
@@ -314,13 +327,5 @@ def _wrong_records(after: _Seen) -> Iterator[Finding]:
     for id_ in after.encounters.keys() - wanted:
         yield Finding(Kind.DOUBLED, f"Encounter {id_} is of no check-in")
     for id_ in wanted & after.encounters.keys():
-        if after.encounters[id_].version != 1:
-            yield Finding(Kind.DOUBLED, f"Encounter {id_} was written {after.encounters[id_].version} times")
-
-
-def progress_of(jobs_: Iterable[PrintJob]) -> dict[str, Progress]:
-    return {key_text(job.key): progress(job.state, job.attempts) for job in jobs_}
-
-
-def sheets_of(seen: Iterable[PrintJob], check_in_id: UUID) -> list[PrintJob]:
-    return [job for job in seen if job.key.check_in_id == check_in_id]
+        if after.encounters[id_] != 1:
+            yield Finding(Kind.DOUBLED, f"Encounter {id_} was written {after.encounters[id_]} times")
