@@ -17,13 +17,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from kioskd.config import Config
-from kioskd.errors import StartRefused
 from kioskd.news import News
 from kioskd.notify import notify
 from kioskd.roles.hub import hub_role
 from kioskd.roles.records import records_role
 from kioskd.roles.running import Running, now
-from kioskd.roles.station import station_role
+from kioskd.roles.station import linked_hub, station_role
 from kioskd.staff import Staff
 from kioskd.staff import tables as staff_tables
 from kioskd.store import open_store
@@ -77,8 +76,9 @@ async def running(config: Config, file: str = "site file", text: str = "") -> As
             hub = await parts.enter_async_context(hub_role(daemon, config.hub, config.mqtt))
             if "station" in roles:
                 await parts.enter_async_context(station_role(daemon, hub, file, text))
-        elif "station" in roles:
-            raise StartRefused("a station without a hub in the same process needs the MQTT link, which comes later")
+        elif "station" in roles and config.mqtt is not None:
+            link = await parts.enter_async_context(linked_hub(daemon, config.mqtt))
+            await parts.enter_async_context(station_role(daemon, link, file, text))
         # What was made by now lives as long as the process: without this the collector walks through all of it again
         # and again, 50 ms at a time (measured) in which nobody is answered.
         gc.collect()

@@ -27,6 +27,7 @@ from kioskd.errors import DeviceUnavailable, StartRefused
 SITE_ID = "demo"
 FIRST_PORT = 8400
 PAGES = ("lab", "kiosk", "console", "display", "records", "fhir")
+STATION = "entrance"
 ALL = "all"
 ROLES = ("station", "hub", "records")
 ANSWER_WITHIN_S = 15.0
@@ -49,7 +50,7 @@ class Rig:
     def __init__(self, folder: Path, options: RigOptions = RigOptions()) -> None:
         self.folder = folder
         self.options = options
-        self.broker = PrivateMosquitto(_made(folder / "mosquitto"), SITE_ID)
+        self.broker = PrivateMosquitto(_made(folder / "mosquitto"), SITE_ID, (STATION,))
         self.pcscd = PrivatePcscd()
         self.ports: dict[str, int] = {}
         self.token = secrets.token_urlsafe(32)
@@ -138,6 +139,7 @@ class Rig:
             "site.key": secrets.token_hex(32),
             "records.token": self.token,
             "mqtt.password": self.broker.address.password,
+            "station.password": self.broker.station(STATION).password,
             "display.password": self.broker.display.password,
             **{file.name: self.site_text(process) for process, file in self.site_files.items()},
         }.items():
@@ -153,13 +155,14 @@ class Rig:
     def site_text(self, process: str = ALL) -> str:
         """The site file of a process: of ``ALL``, or of one of ``ROLES`` with a folder of its own for its databases."""
         blocks = {
-            "station": (self._station_text, self._mqtt_text, self._devices_text),
-            "hub": (self._hub_text, self._mqtt_text, self._staff_text),
+            "station": (self._station_text, self._devices_text),
+            "hub": (self._hub_text, self._staff_text),
             "records": (self._records_text, self._staff_text),
         }
         roles = ROLES if process == ALL else (process,)
         wanted = dict.fromkeys(block for role in roles for block in blocks[role])
-        return self._site_text(roles, process) + "".join(block() for block in wanted)
+        mqtt = "" if process == "records" else self._mqtt_text(process)
+        return self._site_text(roles, process) + mqtt + "".join(block() for block in wanted)
 
     def _at(self, page: str) -> str:
         return f"127.0.0.1:{self.ports[page]}"
@@ -184,7 +187,7 @@ key_file = "{self.folder / "store.key"}"
     def _station_text(self) -> str:
         return f"""
 [station]
-name = "entrance"
+name = "{STATION}"
 listen = "{self._at("kiosk")}"
 """
 
@@ -212,19 +215,24 @@ desk_listen = "{self._at("records")}"
 token_file = "{self.folder / "records.token"}"
 """
 
-    def _mqtt_text(self) -> str:
-        broker = self.broker
-        key = f'site_key_file = "{self.folder / "site.key"}"\n' if self.options.is_split else ""
-        return f"""
+    def _mqtt_text(self, process: str) -> str:
+        is_station = process == "station"
+        address = self.broker.station(STATION) if is_station else self.broker.address
+        text = f"""
 [mqtt]
-host = "{broker.address.host}"
-port = {broker.address.port}
-user = "{broker.address.user}"
-password_file = "{self.folder / "mqtt.password"}"
-websocket_url = "{broker.web_url}"
-display_user = "{broker.display.user}"
+host = "{address.host}"
+port = {address.port}
+user = "{address.user}"
+password_file = "{self.folder / ("station.password" if is_station else "mqtt.password")}"
+"""
+        if self.options.is_split:
+            text += f'site_key_file = "{self.folder / "site.key"}"\n'
+        if is_station:
+            return text
+        return f"""{text}websocket_url = "{self.broker.web_url}"
+display_user = "{self.broker.display.user}"
 display_password_file = "{self.folder / "display.password"}"
-{key}"""
+"""
 
     def _staff_text(self) -> str:
         return f"""

@@ -9,6 +9,7 @@ from uuid import UUID
 from kioskd.beside import beside
 from kioskd.bus.connection import Bus, open_bus
 from kioskd.bus.displays import DisplayDestination
+from kioskd.bus.hub_server import serve_hub
 from kioskd.bus.topics import SiteTopics
 from kioskd.config import DESK_AREA, HubConfig, MqttConfig
 from kioskd.core.events import DisplayPublished, RecordDelayed, RecordStored
@@ -21,7 +22,7 @@ from kioskd.hub.desk import ReceptionDesk
 from kioskd.hub.site import DISPLAYS, RECORDS, Site, SiteRules
 from kioskd.news import News
 from kioskd.ports import OutboxMessage
-from kioskd.roles.running import Running, broker_of, now, secret
+from kioskd.roles.running import Running, broker_of, now, secret, site_key
 from kioskd.store import Store, open_store
 from kioskd.store.outbox import OutboxState
 from kioskd.web.console import console_app
@@ -46,6 +47,8 @@ async def hub_role(daemon: Running, config: HubConfig, mqtt: MqttConfig) -> Asyn
         bus = await parts.enter_async_context(
             open_bus(broker_of(mqtt, "hub"), presence=topics.presence, replies=topics.replies)
         )
+        if mqtt.site_key_file is not None:
+            await parts.enter_async_context(serve_hub(bus, topics, site_key(mqtt), hub))
         desk = ReceptionDesk(store, rules, news, now, lambda: bus.is_up)
         await _deliver(parts, daemon, store, bus, desk, FhirDestination(client, config.appointment_target), hub)
         await daemon.serve(

@@ -13,6 +13,7 @@ from kioskd.config import Config, MqttConfig
 from kioskd.errors import StartRefused
 from kioskd.news import News
 from kioskd.staff import Staff
+from kioskd.store.engine import read_key
 from kioskd.web.pages import Pages
 from kioskd.web.security import LOOPBACK_HOSTS
 from kioskd.web.server import Address, serve
@@ -69,6 +70,13 @@ def secret(path: Path | None, key: str) -> str:
     if not text:
         raise StartRefused(f"{key} {path} is empty")
     return text
+
+
+def site_key(mqtt: MqttConfig) -> bytes:
+    """The key of what stations and hub say to one another. Raises StartRefused."""
+    if mqtt.site_key_file is None:
+        raise StartRefused("mqtt.site_key_file is missing")
+    return read_key(mqtt.site_key_file, "mqtt.site_key_file")
 
 
 def broker_of(mqtt: MqttConfig, client: str) -> BrokerAddress:

@@ -8,8 +8,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from kioskd.beside import beside
+from kioskd.bus.connection import open_bus
+from kioskd.bus.hub_client import HubLink
+from kioskd.bus.topics import SiteTopics
+from kioskd.config import MqttConfig
 from kioskd.ports import DeviceReport, Hub
-from kioskd.roles.running import Running, now
+from kioskd.roles.running import Running, broker_of, now, site_key
 from kioskd.station import tables
 from kioskd.station.checkins import CheckIns, Printers
 from kioskd.station.devices.registry import DisabledDevice, FoundDevice, find_devices
@@ -25,8 +29,25 @@ log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
+async def linked_hub(daemon: Running, mqtt: MqttConfig) -> AsyncIterator[HubLink]:
+    """The hub of another process, from entering to leaving; neither it nor the broker need be there.
+
+    Raises StartRefused.
+    """
+    topics = SiteTopics(daemon.config.site.id)
+    station = daemon.config.station.name
+    async with open_bus(broker_of(mqtt, f"station-{station}"), replies=topics.replies) as bus:
+        link = HubLink(bus, topics, site_key(mqtt), station)
+        async with beside(link.run()):
+            yield link
+
+
+@asynccontextmanager
 async def station_role(daemon: Running, hub: Hub, file: str, text: str) -> AsyncIterator[None]:
-    """Run it from entering to leaving; ``file`` and ``text`` of the site file are for messages. Raises StartRefused."""
+    """Run it from entering to leaving; ``file`` and ``text`` of the site file are for messages. Raises StartRefused.
+
+    A ``hub`` in the same process is always there; a ``HubLink`` says when it comes and goes.
+    """
     config, news, pages = daemon.config, daemon.news, daemon.pages
     station = config.station.name
     async with AsyncExitStack() as parts:
@@ -42,8 +63,13 @@ async def station_role(daemon: Running, hub: Hub, file: str, text: str) -> Async
             lambda language, english: pages.language(language).texts.gettext(english),
             config.site.gs1_company_prefix,
         )
-        kiosk = Kiosk(station, config.site, hub, checkins, queue, news, now)
+        link = hub if isinstance(hub, HubLink) else None
+        kiosk = Kiosk(station, config.site, hub, checkins, queue, news, now, link is None or link.is_there)
         reports = DeviceReports(station, [device.name for device in found], hub)
+        if link is not None:
+            link.on_change(kiosk.hub_changed)
+            link.on_change(lambda is_there: reports.hub_returned() if is_there else None)
+            link.on_hub_back(queue.tell_again)
         await queue.recover()
 
         async def report(device: ManagedDevice) -> None:

@@ -45,23 +45,23 @@ def refuse_unsafe_sqlite(version: tuple[int, int, int]) -> None:
         )
 
 
-def read_key(key_file: Path) -> bytes:
-    """The database key: 64 hexadecimal digits in a file that only its owner can read, or a credential of systemd.
+def read_key(key_file: Path, key: str = "store.key_file") -> bytes:
+    """A key: 64 hexadecimal digits in a file that only its owner can read, or a credential of systemd.
 
-    Raises StartRefused.
+    ``key`` is its name in the site file. Raises StartRefused.
     """
     try:
         mode = key_file.stat().st_mode
         text = key_file.read_text(encoding="ascii", errors="replace").strip()
     except OSError as error:
         raise StartRefused(
-            f"store.key_file {key_file} can't be read: {error.strerror}; "
+            f"{key} {key_file} can't be read: {error.strerror}; "
             f"make one with: (umask 077; openssl rand -hex 32 > {key_file})"
         ) from error
     if stat.S_IMODE(mode) & (_NOT_FOR_CREDENTIALS if _is_credential(key_file) else _NOT_FOR_KEYS):
-        raise StartRefused(f"store.key_file {key_file} can be read by others; do: chmod 600 {key_file}")
+        raise StartRefused(f"{key} {key_file} can be read by others; do: chmod 600 {key_file}")
     if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
-        raise StartRefused(f"store.key_file {key_file} must hold 64 hexadecimal digits (256 bits), nothing else")
+        raise StartRefused(f"{key} {key_file} must hold 64 hexadecimal digits (256 bits), nothing else")
     return bytes.fromhex(text)
 
 
