@@ -2,7 +2,7 @@
 
 ``layout``      a ticket as bytes, pure
 ``status``      what comes back, as frames and then as a ``PrinterStatus``, pure
-``connection``  one TCP connection to the printer
+``connection``  one connection to the printer, over a ``drivers.line``
 ``printer``     the device: status, send once, prove
 ``library``     python-escpos, imported without what it leaves behind
 ``virtual``     a printer in software at the end of a real socket, for the demo and for tests; its network board is
@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
+from drivers.line import Baud, Flow, LineAddress, line_address
 from kioskd.ports import CardKind, DriverConfig
 
 if TYPE_CHECKING:
@@ -33,7 +33,11 @@ class EscposConfig(DriverConfig):
     """The keys of a ``driver = "escpos"`` device."""
 
     port: str
-    """Where the printer listens, ``tcp://host:9100``."""
+    """The line to the printer: ``tcp://host:9100``, ``serial:/dev/...`` or ``usb:/dev/usb/lp0``."""
+    baud: Baud = 38400
+    """Of a serial port, as set on the printer (8 data bits, no parity)."""
+    flow: Flow = "rts-cts"
+    """How a serial printer says that its buffer is full, as set on the printer."""
     paper_width_mm: Literal[58, 80] = 80
     print_width_dots: int | None = Field(default=None, ge=200, le=1024)
     """Dots of a printed line where they differ from 576 (80 mm) and 384 (58 mm), such as 512 for a TM-T88V."""
@@ -45,19 +49,14 @@ class EscposConfig(DriverConfig):
 
     @field_validator("port")
     @classmethod
-    def _is_tcp(cls, port: str) -> str:
-        parts = urlsplit(port)
-        if parts.scheme != "tcp":
-            raise ValueError(f"{port!r}: only tcp://host:port so far; serial and USB printers follow")
-        if not parts.hostname or not parts.port:  # .port itself raises ValueError above 65535
-            raise ValueError(f"{port!r}: expected tcp://host:port, such as tcp://10.0.0.7:9100")
+    def _is_a_line(cls, port: str) -> str:
+        line_address(port)
         return port
 
     @property
-    def address(self) -> tuple[str, int]:
-        """Host and TCP port."""
-        parts = urlsplit(self.port)
-        return parts.hostname or "", parts.port or 0
+    def address(self) -> LineAddress:
+        """Where the printer is."""
+        return line_address(self.port, self.baud, self.flow)
 
     @property
     def width_dots(self) -> int:
@@ -66,7 +65,7 @@ class EscposConfig(DriverConfig):
 
 
 class EscposDriver:
-    """Ticket printers that speak ESC/POS, over TCP."""
+    """Ticket printers that speak ESC/POS, over TCP, a serial port or USB."""
 
     title: ClassVar[str] = "ESC/POS ticket printer"
     kind: ClassVar[str] = "ticket-printer"

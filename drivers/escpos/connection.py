@@ -1,48 +1,24 @@
-"""One TCP connection to a printer, from connect to close, and everything that was heard on it."""
+"""One connection to a printer, from connect to close, and everything that was heard on it."""
 
 from __future__ import annotations
 
-import select
-import socket
 from collections.abc import Callable
 from time import monotonic
 
 from drivers.escpos.status import Block, Frame, FrameParser, ProcessId, Queued, RealTime, StatusBack
+from drivers.line import LineAddress, WriteFailed, open_line
 from kioskd.errors import DeviceUnavailable
 
-__all__ = ["Connection", "SendBroken"]
-
-CONNECT_WITHIN_S = 3.0
-CHUNK_BYTES = 4096
-DEAD_AFTER_S = 10
-"""How long the peer may leave our bytes or keep-alives unacknowledged before the kernel ends the connection."""
-
-
-class SendBroken(Exception):
-    """A write stopped early. ``sent``: bytes the kernel has taken, and that may have reached the printer."""
-
-    def __init__(self, sent: int, is_timeout: bool, what: str) -> None:
-        super().__init__(what)
-        self.sent = sent
-        self.is_timeout = is_timeout
+__all__ = ["Connection"]
 
 
 class Connection:
-    """A socket and the frames read from it. Never connects again by itself: a new connection is a new object."""
+    """A line and the frames read from it. Never connects again by itself: a new connection is a new object."""
 
-    def __init__(self, device: str, address: tuple[str, int]) -> None:
+    def __init__(self, device: str, address: LineAddress) -> None:
         """Raises DeviceUnavailable."""
         self._device = device
-        self._where = f"{address[0]}:{address[1]}"
-        try:
-            self._socket = socket.create_connection(address, timeout=CONNECT_WITHIN_S)
-        except OSError as error:
-            raise DeviceUnavailable(device, f"no connection to {self._where}: {error}") from error
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 3), ("TCP_KEEPCNT", 3)):
-            self._socket.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER_S * 1000)
+        self._line = open_line(device, address)
         self._parser = FrameParser()
         self._answers: list[int] = []
         self._is_out_of_step = False
@@ -56,17 +32,11 @@ class Connection:
         """Answers to GS I, such as maker and model."""
 
     def close(self) -> None:
-        self._socket.close()
+        self._line.close()
 
-    def write(self, data: bytes, deadline: float) -> None:
-        """Hand all of ``data`` to the kernel until ``deadline`` (``time.monotonic``). Raises SendBroken."""
-        sent = 0
-        while sent < len(data):
-            self._socket.settimeout(max(deadline - monotonic(), 0.001))
-            try:
-                sent += self._socket.send(data[sent : sent + CHUNK_BYTES])
-            except OSError as error:
-                raise SendBroken(sent, isinstance(error, TimeoutError), str(error)) from error
+    def write(self, data: bytes, until: float) -> None:
+        """Hand over all of ``data`` until a moment of ``time.monotonic``. Raises line.WriteFailed."""
+        self._line.write(data, until)
 
     def hear_pending(self) -> None:
         """Take what has already arrived. Raises DeviceUnavailable when the printer closed the connection."""
@@ -93,24 +63,19 @@ class Connection:
         self._answers.clear()
         try:
             self.write(bytes((0x10, 0x04, number)), deadline)
-        except SendBroken as broken:
+        except WriteFailed as broken:
             if not broken.is_timeout:
-                raise DeviceUnavailable(self._device, f"the connection to {self._where} is lost: {broken}") from broken
+                what = f"the connection to {self._line.where} is lost: {broken}"
+                raise DeviceUnavailable(self._device, what) from broken
             return None
         self._is_out_of_step = not self.hear_until(lambda: bool(self._answers), deadline)
         return self._answers[0] if self._answers else None
 
     def _hear(self, wait_s: float) -> bool:
         """Read once, waiting at most ``wait_s``; False when nothing came."""
-        try:
-            readable, _, _ = select.select([self._socket], [], [], wait_s)
-            data = self._socket.recv(4096) if readable else None
-        except (OSError, ValueError) as error:
-            raise DeviceUnavailable(self._device, f"the connection to {self._where} is lost: {error}") from error
-        if data is None:
-            return False
+        data = self._line.read(wait_s)
         if not data:
-            raise DeviceUnavailable(self._device, f"the printer at {self._where} closed the connection")
+            return False
         for frame in self._parser.feed(data):
             self._take(frame)
         return True

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from time import monotonic
 
 from drivers.escpos import EscposConfig
-from drivers.escpos.connection import Connection, SendBroken
+from drivers.escpos.connection import Connection
 from drivers.escpos.layout import INITIALIZE, STATUS_BACK, CannotPrint, ticket_bytes
 from drivers.escpos.status import cause_of_answers, cause_of_block, is_paper_low
+from drivers.line import WriteFailed
 from kioskd.core.printing import Cause, ProofKind
 from kioskd.errors import DeviceUnavailable, NotPrinted
 from kioskd.ports import PrinterStatus, TicketSheet
@@ -49,7 +50,7 @@ class _Sent:
 
 
 class EscposPrinter:
-    """A ticket printer at the end of a TCP connection. Implements ``ports.TicketPrinter``."""
+    """A ticket printer at the end of a line. Implements ``ports.TicketPrinter``."""
 
     def __init__(self, name: str, config: EscposConfig) -> None:
         self._name = name
@@ -141,7 +142,7 @@ class EscposPrinter:
         tail = {ProofKind.COMPLETION: _process_id(sent.id), ProofKind.FENCE: _FENCE}.get(self._proof, b"")
         try:
             connection.write(payload + tail, monotonic() + SEND_WITHIN_S)
-        except SendBroken as broken:
+        except WriteFailed as broken:
             if broken.sent == 0:
                 cause = Cause.BUSY if broken.is_timeout else Cause.CONNECTION_LOST
                 raise NotPrinted(self._name, cause, f"no byte of the sheet was sent: {broken}") from broken
@@ -207,7 +208,7 @@ class EscposPrinter:
         probe = INITIALIZE + _process_id(_PROBE_ID) + _ASK_MAKER_AND_MODEL + INITIALIZE + STATUS_BACK
         try:
             connection.write(flush + probe + _FENCE * (self._fences_owed + 1), deadline)
-        except SendBroken as broken:
+        except WriteFailed as broken:
             self.close()
             raise DeviceUnavailable(self._name, f"the printer does not take its set-up: {broken}") from broken
         self._flush_bytes = 0

@@ -2,7 +2,6 @@
 
 ``label``       a wristband as bytes, pure (``escape``, ``gs1``, ``datamatrix``, ``metrics``, ``graphic`` are its parts)
 ``status``      what comes back, as frames and then as a ``PrinterStatus``, pure
-``connection``  one TCP connection to the printer
 ``printer``     the device: status, send once, prove by the odometer
 ``virtual``     a printer in software at the end of a real socket, for the demo and for tests
 """
@@ -11,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from drivers.line import Baud, Flow, LineAddress, line_address
 from kioskd.ports import CardKind, DriverConfig
 
 if TYPE_CHECKING:
@@ -29,7 +28,12 @@ class ZplConfig(DriverConfig):
     """The keys of a ``driver = "zpl"`` device."""
 
     port: str
-    """Where the printer listens, ``tcp://host:9100``; 9300 where the model has it, which is one host's alone."""
+    """The line to the printer: ``tcp://host:9100`` (9300 where the model has it, which is one host's alone),
+    ``serial:/dev/...`` or ``usb:/dev/usb/lp0``."""
+    baud: Baud = 38400
+    """Of a serial port, as set on the printer (8 data bits, no parity)."""
+    flow: Flow = "rts-cts"
+    """How a serial printer says that its buffer is full, as set on the printer."""
     dpi: Literal[203, 300, 600] = 300
     """Dots per inch of the print head. A printer that says otherwise is refused: its bands would be cut off."""
     band_mm: tuple[int, int] = (25, 279)
@@ -46,12 +50,8 @@ class ZplConfig(DriverConfig):
 
     @field_validator("port")
     @classmethod
-    def _is_tcp(cls, port: str) -> str:
-        parts = urlsplit(port)
-        if parts.scheme != "tcp":
-            raise ValueError(f"{port!r}: only tcp://host:port so far; serial and USB printers follow")
-        if not parts.hostname or not parts.port:  # .port itself raises ValueError above 65535
-            raise ValueError(f"{port!r}: expected tcp://host:port, such as tcp://10.0.0.31:9100")
+    def _is_a_line(cls, port: str) -> str:
+        line_address(port)
         return port
 
     @model_validator(mode="after")
@@ -73,14 +73,13 @@ class ZplConfig(DriverConfig):
         return self
 
     @property
-    def address(self) -> tuple[str, int]:
-        """Host and TCP port."""
-        parts = urlsplit(self.port)
-        return parts.hostname or "", parts.port or 0
+    def address(self) -> LineAddress:
+        """Where the printer is."""
+        return line_address(self.port, self.baud, self.flow)
 
 
 class ZplDriver:
-    """Wristband printers that speak ZPL II, over TCP."""
+    """Wristband printers that speak ZPL II, over TCP, a serial port or USB."""
 
     title: ClassVar[str] = "ZPL II wristband printer"
     kind: ClassVar[str] = "wristband-printer"

@@ -14,8 +14,8 @@ import re
 import time
 from dataclasses import dataclass
 
+from drivers.line import Line, WriteFailed, open_line
 from drivers.zpl import ZplConfig
-from drivers.zpl.connection import Connection, WriteFailed
 from drivers.zpl.label import Band, ContentRefused, band_zpl
 from drivers.zpl.status import AnswerReader, Answers, printer_status
 from kioskd.core.printing import Cause, ProofKind
@@ -52,7 +52,7 @@ class ZplPrinter:
         self._config = config
         across, along = config.offset_mm
         self._band = Band(config.dpi, *config.band_mm, *config.printable_mm, config.margin_mm, across, along)
-        self._connection: Connection | None = None
+        self._line: Line | None = None
         self._model = ""
         self._has_odometer: bool | None = None
         self._owed = 0  # odometer answers asked for on this connection and not yet seen
@@ -60,7 +60,7 @@ class ZplPrinter:
 
     def open(self) -> None:
         self.close()
-        self._connection = Connection(self._name, self._config.address)
+        self._line = open_line(self._name, self._config.address)
         self._has_odometer, self._owed = None, 0
         try:
             self._identify()
@@ -69,9 +69,9 @@ class ZplPrinter:
             raise
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if self._line is not None:
+            self._line.close()
+            self._line = None
 
     def render(self, sheet: WristbandSheet) -> bytes:
         try:
@@ -87,13 +87,13 @@ class ZplPrinter:
         return printer_status(host, asked.answers.extended, asked.odometer, proof, self._model)
 
     def send(self, payload: bytes, token: int) -> None:
-        connection = self._connection
-        if connection is None or connection.has_ended():
+        line = self._line
+        if line is None or line.has_ended():
             self.close()
             raise NotPrinted(self._name, Cause.CONNECTION_LOST, "the connection was gone before the band was sent")
         self._may_hold_part = True
         try:
-            connection.write(payload, SEND_WITHIN_S)
+            line.write(payload, time.monotonic() + SEND_WITHIN_S)
         except WriteFailed as error:
             self.close()
             if not error.sent:
@@ -116,7 +116,7 @@ class ZplPrinter:
                 return None
             if printed not in {0, 1}:
                 break  # somebody else printed, or the count was reset: this band can't be proven any more
-            self._open_connection().wait(min(pause_s, left_s))
+            self._open_line().wait(min(pause_s, left_s))
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
         self._wait_out(until)
         return None
@@ -124,7 +124,7 @@ class ZplPrinter:
     def _wait_out(self, until: float) -> None:
         """Wait for nothing but the connection's end, so that a caller that asks again does not spin."""
         while (left_s := until - time.monotonic()) > 0:
-            self._open_connection().read(left_s)
+            self._open_line().read(left_s)
 
     def _identify(self) -> None:
         """Clear what a broken transmission left, and learn the model. A mute printer is open all the same."""
@@ -149,10 +149,10 @@ class ZplPrinter:
         Answers come in the order of the questions: when as many odometer answers are in as are owed, the newest one
         and the newest ``~HS`` are this query's. With fewer, nobody can tell which they are, and the count is not used.
         """
-        connection = self._open_connection()
+        line = self._open_line()
         wants_odometer = self._has_odometer is not False
         self._owed += wants_odometer
-        self._write(connection, query + (_ODOMETER if wants_odometer else b""))
+        self._write(line, query + (_ODOMETER if wants_odometer else b""))
         until = time.monotonic() + within_s
         reader = AnswerReader()
         quiet_s = 0.0
@@ -160,7 +160,7 @@ class ZplPrinter:
             quiet_s = max(until - time.monotonic(), 0.0)
             if self._has_odometer is None and reader.answers.host is not None:
                 quiet_s = min(quiet_s, UNSURE_WITHIN_S)
-            data = connection.read(quiet_s)
+            data = line.read(quiet_s)
             if not data:
                 break
             reader.feed(data)
@@ -182,14 +182,14 @@ class ZplPrinter:
         is_count = is_current and re.fullmatch("[0-9]{1,12}", answers.values[-1])
         return _Asked(answers, int(answers.values[-1]) if is_count else None)
 
-    def _open_connection(self) -> Connection:
-        if self._connection is None:
+    def _open_line(self) -> Line:
+        if self._line is None:
             raise DeviceUnavailable(self._name, "the printer is not open")
-        return self._connection
+        return self._line
 
-    def _write(self, connection: Connection, query: bytes) -> None:
+    def _write(self, line: Line, query: bytes) -> None:
         try:
-            connection.write(query, ASK_WRITE_WITHIN_S)
+            line.write(query, time.monotonic() + ASK_WRITE_WITHIN_S)
         except WriteFailed as error:
             self.close()  # half a question may be in the stream
             raise DeviceUnavailable(self._name, str(error)) from None

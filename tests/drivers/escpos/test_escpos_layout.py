@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from drivers.escpos import EscposConfig, EscposDriver
 from drivers.escpos.layout import CannotPrint, plain, ticket_bytes, without_real_time_commands
 from drivers.escpos.virtual_commands import REAL_TIME, Command, take_command
+from drivers.line import LineAddress
 from kioskd.ports import TicketSheet
 
 CONFIG = EscposConfig(port="tcp://127.0.0.1:9100")
@@ -175,17 +176,17 @@ def test_a_script_without_a_font_is_refused_and_not_repeated():
 
 
 @pytest.mark.parametrize(
-    "port", ["serial:/dev/ttyS0", "usb:04b8:0e15", "tcp://printer", "tcp://:9100", "10.0.0.7:9100"]
+    "port", ["serial:ttyS0", "usb:04b8:0e15", "lpt:/dev/lp0", "tcp://printer", "tcp://:9100", "10.0.0.7:9100"]
 )
-def test_a_port_that_is_not_tcp_is_refused_with_what_is_expected(port):
-    with pytest.raises(ValueError, match=r"serial and USB printers follow|such as tcp://"):
+def test_a_port_that_is_no_line_is_refused_with_what_is_expected(port):
+    with pytest.raises(ValueError, match="expected"):
         EscposConfig(port=port)
 
 
 def test_the_driver_declares_itself():
     assert EscposDriver.kind == "ticket-printer"
     assert EscposDriver.config is EscposConfig
-    assert EscposConfig(port="tcp://10.0.0.7:9100").address == ("10.0.0.7", 9100)
+    assert EscposConfig(port="tcp://10.0.0.7:9100").address == LineAddress("tcp", "10.0.0.7", 9100)
 
 
 def test_declaring_the_driver_imports_no_hardware_library():

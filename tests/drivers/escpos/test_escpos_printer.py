@@ -318,7 +318,7 @@ def test_the_simulator_does_obey_them_where_nobody_guards(printer, virtual):
 def test_the_driver_sets_its_socket_up_against_silence(virtual):
     driver = driver_for(virtual)
     driver.open()
-    wire = driver._connection._socket
+    wire = driver._connection._line._socket
     assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
     assert wire.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
     assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 10_000

@@ -8,18 +8,19 @@ import sys
 import pytest
 from pydantic import ValidationError
 
+from drivers.line import LineAddress
 from drivers.zpl import ZplConfig
 
 
 def test_host_and_port_come_from_the_address() -> None:
-    assert ZplConfig(port="tcp://10.0.0.31:9300").address == ("10.0.0.31", 9300)
+    assert ZplConfig(port="tcp://10.0.0.31:9300").address == LineAddress("tcp", "10.0.0.31", 9300)
 
 
 @pytest.mark.parametrize(
     ("keys", "why"),
     [
-        ({"port": "usb:0a5f:0166"}, "only tcp://host:port so far"),
-        ({"port": "10.0.0.31:9100"}, "only tcp://host:port so far"),
+        ({"port": "usb:0a5f:0166"}, "expected"),
+        ({"port": "10.0.0.31:9100"}, "expected"),
         ({"port": "tcp://10.0.0.31"}, "expected tcp://host:port"),
         ({"port": "tcp://:9100"}, "expected tcp://host:port"),
         ({"port": "tcp://a:99999"}, "65535"),

@@ -1,0 +1,74 @@
+"""A line over TCP."""
+
+from __future__ import annotations
+
+import select
+import socket
+from time import monotonic
+
+from drivers.line import WriteFailed, lost
+from kioskd.errors import DeviceUnavailable
+
+__all__ = ["TcpLine"]
+
+CONNECT_WITHIN_S = 3.0
+CHUNK_BYTES = 4096
+DEAD_AFTER_S = 10
+"""How long the peer may leave bytes or keep-alives unacknowledged before the kernel ends the connection."""
+
+
+class TcpLine:
+    """One connection. Implements ``line.Line``."""
+
+    def __init__(self, device: str, host: str, port: int) -> None:
+        """Raises DeviceUnavailable."""
+        self._device = device
+        self.where = f"{host}:{port}"
+        try:
+            self._socket = socket.create_connection((host, port), timeout=CONNECT_WITHIN_S)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            what = f"no connection to {self.where} ({reason}): is it on, is the cable in?"
+            raise DeviceUnavailable(device, what) from error
+        options = {"TCP_NODELAY": 1, "TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 3, "TCP_KEEPCNT": 3}
+        for option, value in options.items():
+            self._socket.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER_S * 1000)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def write(self, data: bytes, until: float) -> None:
+        sent = 0
+        while sent < len(data):
+            self._socket.settimeout(max(until - monotonic(), 0.001))
+            try:
+                sent += self._socket.send(data[sent : sent + CHUNK_BYTES])
+            except OSError as error:
+                raise WriteFailed(sent, isinstance(error, TimeoutError), error.strerror or str(error)) from error
+
+    def read(self, within_s: float) -> bytes:
+        try:
+            if not self._is_readable(within_s):
+                return b""
+            data = self._socket.recv(CHUNK_BYTES)
+        except OSError as error:
+            raise lost(self._device, self.where, error) from error
+        if not data:
+            raise DeviceUnavailable(self._device, f"the printer at {self.where} closed the connection")
+        return data
+
+    def wait(self, seconds: float) -> None:
+        self._is_readable(seconds)
+
+    def has_ended(self) -> bool:
+        try:
+            return self._is_readable(0) and not self._socket.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return True
+
+    def _is_readable(self, within_s: float) -> bool:
+        poll = select.poll()  # select() can't take a socket numbered over 1023
+        poll.register(self._socket, select.POLLIN)
+        return bool(poll.poll(max(within_s, 0.0) * 1000))
