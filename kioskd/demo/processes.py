@@ -27,6 +27,8 @@ class Processes:
     def __init__(self, rig: Rig) -> None:
         self.rig = rig
         self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self._ends: dict[str, asyncio.Task[None]] = {}
+        """Each hears its process until that has ended."""
 
     def url(self, page: str) -> str:
         """Where a page is: ``kiosk``, ``console``, ``display``, ``records`` or ``fhir``."""
@@ -58,18 +60,14 @@ class Processes:
     async def start(self, role: str, within_s: float = READY_WITHIN_S) -> None:
         """Start a process and wait until it says READY=1, as systemd would. Raises StartRefused."""
         path = self.rig.folder / f"{role}.notify"
-        path.unlink(missing_ok=True)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            notify.bind(str(path))
-            notify.setblocking(False)
-            process = self.running[role] = self._spawn(role, path)
-            ended = asyncio.create_task(_ended(process))
-            ready = asyncio.create_task(_hear_ready(notify))
-            try:
-                done, _ = await asyncio.wait({ended, ready}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                ended.cancel()
-                ready.cancel()
+        ear = _Ear(path)
+        process = self.running[role] = self._spawn(role, path)
+        self._ends[role] = ended = asyncio.create_task(_heard_to_the_end(process, ear))
+        ready = asyncio.create_task(ear.ready.wait())
+        try:
+            done, _ = await asyncio.wait({ended, ready}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ready.cancel()
         if ready not in done:
             last = "\n".join(self.log(role).splitlines()[-5:])
             self.kill(role)
@@ -84,7 +82,7 @@ class Processes:
             return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
 
     def signal(self, role: str, number: int) -> None:
-        """Send a signal, such as SIGSTOP or SIGCONT."""
+        """Send a signal, such as SIGSTOP or SIGCONT, and do not wait for what it does."""
         self.running[role].send_signal(number)
 
     def kill(self, role: str) -> None:
@@ -133,7 +131,29 @@ async def _ended(process: subprocess.Popen[bytes]) -> None:
         os.close(handle)
 
 
-async def _hear_ready(notify: socket.socket) -> None:
-    """Return when READY=1 came; other words (STATUS=, WATCHDOG=1) are not it."""
-    while b"READY=1" not in (await asyncio.get_running_loop().sock_recv(notify, 4096)).split(b"\n"):
-        pass
+async def _heard_to_the_end(process: subprocess.Popen[bytes], ear: _Ear) -> None:
+    try:
+        await _ended(process)
+    finally:
+        ear.close()
+
+
+class _Ear:
+    """What a process tells its NOTIFY_SOCKET: heard until ``close``, because a socket that nobody reads gets full."""
+
+    def __init__(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        self._socket.setblocking(False)
+        self.ready = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._socket.fileno(), self._hear)
+
+    def _hear(self) -> None:
+        if b"READY=1" in self._socket.recv(4096).split(b"\n"):
+            self.ready.set()
+
+    def close(self) -> None:
+        self._loop.remove_reader(self._socket.fileno())
+        self._socket.close()
