@@ -27,8 +27,8 @@ from kioskd.bus.topics import Presence
 from kioskd.errors import BusError, PublishRefused
 
 KEEPALIVE_S = 5
-"""The broker tells everybody that a client is gone when it heard nothing of it for 1.5 times this (MQTT 5.0, 3.1.2.10).
-The client asks twice in this time, so that it notices a broker that hangs no later than the broker would notice it."""
+"""The broker hangs up on a client that it heard nothing of for 1.5 times this (MQTT 5.0, 3.1.2.10), mosquitto a few
+seconds later. The client asks every half of it, and hangs up on a broker that has not answered in another half."""
 CONNECT_WITHIN_S = 3.0
 REFUSED = 0x80
 """Reason codes from here on are errors (MQTT 5.0, 2.4)."""
@@ -85,6 +85,9 @@ class MqttClient(aiomqtt.Client):
         opening = asyncio.ensure_future(self.__aenter__())
         try:
             await asyncio.shield(opening)
+            # paho asks after one keepalive of silence and hangs up after another. Half of it, once the broker has been
+            # told the whole: now a broker that hangs is noticed within 1.5 keepalives.
+            self._client._keepalive = (self._client.keepalive + 1) // 2
         except aiomqtt.MqttError as failure:
             self.is_not_admitted = _code(failure) in _NOT_ADMITTED
             self.hang_up()

@@ -39,11 +39,16 @@ _LEVEL = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What came in. ``is_retained``: the broker had kept it from before we subscribed."""
+    """What came in. ``is_retained``: the broker had kept it from before we subscribed.
+
+    ``good_for_s``: how long its sender says that it is good from now on (message expiry interval, MQTT 5.0, 3.3.2.3.3);
+    the broker takes off what it kept it for.
+    """
 
     topic: str
     payload: bytes
     is_retained: bool
+    good_for_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ async def open_bus(
 ) -> AsyncIterator[Bus]:
     """A bus that connects, and connects again, while the block runs; leaving it disconnects.
 
-    ``presence`` is published retained: online on every connect, offline on leaving or by the broker. ``replies``
+    ``presence`` is published retained: online while connected, offline on leaving or by the broker. ``replies``
     is the topic above the clients' reply topics, for ``request`` and ``respond``. A bug in here ends the
     block, see ``beside``.
     """
@@ -148,7 +153,7 @@ class Bus:
         ``handler`` must not block; the filters of one bus must not overlap. May be called while the broker is away.
         Raises BusError when it refuses.
         """
-        await self._listen(topic_filter, lambda m: handler(Message(str(m.topic), _payload(m), bool(m.retain))))
+        await self._listen(topic_filter, lambda m: handler(_message(m)))
 
     # --- request and response --------------------------------------------------------------------------------
 
@@ -261,8 +266,23 @@ class Bus:
         await client.disconnect()
 
     async def _announce(self) -> None:
-        if self._presence is not None:
-            await self.publish(self._presence.topic, self._presence.online, retain=True)
+        """Say again and again that we are there: what was said once may be old, and nobody could tell."""
+        presence, is_failing = self._presence, False
+        while presence is not None:
+            try:
+                await self.publish(
+                    presence.topic,
+                    presence.online,
+                    retain=True,
+                    within_s=presence.every_s,
+                    expires_after_s=presence.valid_for_s,
+                )
+                is_failing = False
+            except BusError as failure:
+                if not is_failing and self.is_up:
+                    log.warning("broker %s: can't say that we are there: %s", self._address, failure)
+                is_failing = True
+            await asyncio.sleep(presence.every_s)
 
     async def _greet(self, greeting: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -336,6 +356,11 @@ class Bus:
         if state != self._said:
             self._said = state
             log.log(level, "broker %s: %s", self._address, state)
+
+
+def _message(message: aiomqtt.Message) -> Message:
+    good_for_s: int | None = getattr(message.properties, "MessageExpiryInterval", None)
+    return Message(str(message.topic), _payload(message), bool(message.retain), good_for_s)
 
 
 def _payload(message: aiomqtt.Message) -> bytes:

@@ -1,9 +1,9 @@
 """The hub as a station sees it over the broker: ``ports.Hub`` as sealed requests, and whether the hub is there.
 
-The hub is there when this station's own connection is up and the hub's retained status says "online"; the broker says
-"offline" for a hub that has died, at once, or that has hung, after 1.5 keepalives. While it is away every call raises
-Unreachable at once; else a call takes ``within_s`` at the longest. A call that ends without an answer may have been
-carried out: ask again by the same id.
+The hub is there when this station's own connection is up and the hub has lately said "online" (see ``topics``): one
+that died is noticed at once, one that hangs within 1.5 keepalives. While it is away every call raises Unreachable at
+once; else a call takes ``within_s`` at the longest. A call that ends without an answer may have been carried out: ask
+again by the same id.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from kioskd.bus.hub_messages import (
     utc_now,
 )
 from kioskd.bus.sealed import Direction, NotSealed, Sealer
-from kioskd.bus.topics import SiteTopics, Status
+from kioskd.bus.topics import STATUS_VALID_FOR_S, SiteTopics, Status
 from kioskd.core.identity import Card, Identified, Refused
 from kioskd.errors import BusError, Rejected, RuleViolation, Unreachable
 from kioskd.ports import CheckInReply, CheckInRequest, DeviceReport, HelpReply, HelpRequest, PrintReport
@@ -75,8 +75,12 @@ class HubLink:
         self._greet_again_s = greet_again_s
         self._clock = clock
         self._is_online = False
+        self._has_wrong_clock = False
+        self._grows_old: asyncio.TimerHandle | None = None
         self._listeners: list[Callable[[bool], None]] = []
         self._greetings: list[Callable[[], Awaitable[None]]] = []
+        self._greeting: set[asyncio.Task[None]] = set()
+        self._period: asyncio.TaskGroup | None = None
         self._left = asyncio.Event()
         self._left.set()
         self.there = asyncio.Event()
@@ -96,43 +100,54 @@ class HubLink:
         self._listeners.append(listener)
 
     def on_hub_back(self, greeting: Callable[[], Awaitable[None]]) -> None:
-        """Run ``greeting`` whenever the hub comes, the first time too. Register before ``run``.
+        """Run ``greeting`` whenever the hub comes, the first time too, and now if it is there.
 
         One that raises Unreachable is run again after ``greet_again_s`` while the hub is there; it is cancelled when
-        the hub goes. Greetings of one link run one after the other, in the order in which they were registered.
+        the hub goes.
         """
         self._greetings.append(greeting)
+        if self._period is not None:
+            self._begin(self._period, greeting)
 
     async def run(self) -> None:
         """Follow the hub's status and run the greetings, until cancelled."""
         self._bus.on_change(self._bus_changed)
-        await self._follow()
-        while True:
-            await self.there.wait()
-            greeting = asyncio.ensure_future(self._greet())
-            leaving = asyncio.ensure_future(self._left.wait())
-            try:
-                await asyncio.wait((greeting, leaving), return_when=asyncio.FIRST_COMPLETED)
-                if greeting.done():
-                    greeting.result()  # a bug in a greeting ends the link, and is not swallowed
-                    await leaving
-            finally:
-                for task in (greeting, leaving):
-                    task.cancel()
-                await asyncio.wait((greeting, leaving))
-
-    async def _follow(self) -> None:
         try:
             await self._bus.subscribe(self._topics.status, self._status_changed)
         except BusError as failure:
-            # Subscribed again on the next connect; until then the hub counts as away.
+            # It is subscribed again on the next connect; until then the hub counts as away.
             log.warning("the hub's status can't be followed: %s", failure)
+        while True:
+            await self.there.wait()
+            async with asyncio.TaskGroup() as self._period:
+                for greeting in self._greetings:
+                    self._begin(self._period, greeting)
+                try:
+                    await self._left.wait()
+                finally:
+                    self._period = None
+                for task in tuple(self._greeting):
+                    task.cancel()
+
+    def _begin(self, period: asyncio.TaskGroup, greeting: Callable[[], Awaitable[None]]) -> None:
+        task = period.create_task(self._greet(greeting))
+        self._greeting.add(task)
+        task.add_done_callback(self._greeting.discard)
 
     def _status_changed(self, message: Message) -> None:
         try:
             self._is_online = Status.model_validate_json(message.payload).state == "online"
         except ValidationError:
             self._is_online = False
+        if self._grows_old is not None:
+            self._grows_old.cancel()
+        good_for_s = STATUS_VALID_FOR_S if message.good_for_s is None else message.good_for_s
+        loop = asyncio.get_running_loop()
+        self._grows_old = loop.call_later(good_for_s, self._grew_old) if self._is_online else None
+        self._settle()
+
+    def _grew_old(self) -> None:
+        self._is_online = False
         self._settle()
 
     def _bus_changed(self, is_up: bool) -> None:
@@ -157,18 +172,15 @@ class HubLink:
     @property
     def why_away(self) -> str:
         """Why ``is_there`` is False, for staff."""
-        return "the hub is not connected to the broker" if self._bus.is_up else "the broker can't be reached"
+        return "the hub does not answer the broker" if self._bus.is_up else "the broker can't be reached"
 
-    async def _greet(self) -> None:
-        for greeting in self._greetings:
-            while True:
-                try:
-                    await greeting()
-                except Unreachable as failure:
-                    log.info("the hub is there and did not take what is told it first: %s", failure)
-                    await asyncio.sleep(self._greet_again_s)
-                else:
-                    break
+    async def _greet(self, greeting: Callable[[], Awaitable[None]]) -> None:
+        while self.is_there:
+            try:
+                return await greeting()
+            except Unreachable as failure:
+                log.info("the hub is there and did not take what it is told first: %s", failure)
+                await asyncio.sleep(self._greet_again_s)
 
     # --- ports.Hub ---------------------------------------------------------------------------------------------
 
@@ -209,6 +221,12 @@ class HubLink:
             raise Unreachable(str(failure)) from None
         return self._answer(method, self._opened(reply, token, expires_at_ms, method.name))
 
+    def _note_clocks(self, error: WireError | None) -> None:
+        has_wrong_clock = error is not None and error.kind == "clocks"
+        if error is not None and has_wrong_clock and not self._has_wrong_clock:
+            log.warning("the hub refuses what this station asks: %s", error.text)
+        self._has_wrong_clock = has_wrong_clock
+
     def _opened(self, reply: bytes, token: bytes, expires_at_ms: int, name: str) -> bytes:
         try:
             opened = self._sealer.open(Direction.REPLY, self._bus.reply_topic, token, reply)
@@ -222,10 +240,11 @@ class HubLink:
 
     def _answer(self, method: Method[Q, A], plain: bytes) -> A:
         try:
-            answer = read(method.answer, plain, f"the hub's answer to {method.name}")
+            answer = read(method.answer, plain, f"the hub's answer to {method.name}", f"station {self._station}")
         except NotUnderstood as failure:
             self.refused["not-understood"] += 1
             raise Unreachable(str(failure)) from None
+        self._note_clocks(answer.error)
         if answer.error is not None:
             _raise(answer.error)
         if answer.body is None:

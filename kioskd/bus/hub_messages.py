@@ -249,12 +249,13 @@ class DoneAnswer(_Wire):
 
 
 class WireError(_Wire):
-    """Why there is no answer. ``text`` holds no patient data."""
+    """Why there is no answer. ``text`` holds no patient data; ``code`` is a rule's name or a Rejected's code."""
 
-    kind: Literal["rule", "unreachable", "rejected", "not-understood", "failed"] | str
+    kind: str
+    """``rule``, ``rejected``, ``clocks``, ``not-understood``, ``failed`` or ``unreachable``; who reads a kind that they
+    do not know takes it for the last."""
     text: str
     code: str = ""
-    """The rule of a RuleViolation, the code of a Rejected."""
     retry_after_s: float | None = None
 
 
@@ -316,21 +317,21 @@ class _Version(BaseModel):
     v: int
 
 
-def read(adapter: TypeAdapter[Any], message: bytes, what: str) -> Any:
-    """The question or answer that ``message`` is. Raises NotUnderstood; ``what`` names it there."""
+def read(adapter: TypeAdapter[Any], message: bytes, what: str, reader: str) -> Any:
+    """The question or answer that ``message`` is. Raises NotUnderstood; ``what`` and ``reader`` are for its text."""
     try:
         return adapter.validate_json(message)
     except ValidationError as error:
-        raise NotUnderstood(_why_not(message, error, what)) from None
+        raise NotUnderstood(_why_not(message, error, what, reader)) from None
 
 
-def _why_not(message: bytes, error: ValidationError, what: str) -> str:
+def _why_not(message: bytes, error: ValidationError, what: str, reader: str) -> str:
     try:
         version = _Version.model_validate_json(message).v
     except ValidationError:
         return f"{what} is no message of the hub link"
     if version != LINK_VERSION:
-        return f"{what} is of version {version} of the hub link; this side knows version {LINK_VERSION}"
+        return f"{what} is of version {version} of the hub link, and {reader} knows version {LINK_VERSION}: update one"
     places = sorted({".".join(str(part) for part in e["loc"]) for e in error.errors(include_input=False)})
     return f"{what} is wrong at {', '.join(places[:5])}"
 

@@ -30,12 +30,13 @@ from kioskd.bus.hub_messages import (
     HelpAnswer,
     Method,
     NotUnderstood,
+    Question,
     WireError,
     identify_answer,
     read,
     utc_now,
 )
-from kioskd.bus.sealed import Direction, NotSealed, Sealer
+from kioskd.bus.sealed import Direction, NotSealed, Opened, Sealer
 from kioskd.bus.topics import SiteTopics
 from kioskd.errors import BusError, KioskdError, Rejected, RuleViolation, Unreachable
 from kioskd.ports import Hub
@@ -44,6 +45,8 @@ log = logging.getLogger(__name__)
 
 CLOCKS_MAY_DIFFER_S = 300.0
 """How far the clocks of station and hub may be apart before requests are refused."""
+CLOCKS_SHOULD_DIFFER_S = 30.0
+"""How far they may be apart before that is logged; a hub that was busy or stopped for a while looks the same."""
 LONGEST_WAIT_S = 30.0
 """Longest that a station may wait for an answer."""
 MOST_AT_ONCE = 64
@@ -54,8 +57,11 @@ MOST_REMEMBERED = 100_000
 
 STOP_WITHIN_S = 2.0
 """How long calls that run may take to end when the hub stops."""
-ANSWER_BEFORE_S = 0.1
-"""An answer leaves this long before its station stops waiting for it."""
+OF_THE_WAIT = 0.9
+"""The part of a station's wait that a call may take; the rest is for the way back."""
+
+_TOLD = frozenset({"clocks", "version"})
+"""Refusals that a station is told under the seal, for its own log: it is one of ours, or may be."""
 
 
 @asynccontextmanager
@@ -70,92 +76,109 @@ async def serve_hub(
 ) -> AsyncIterator[HubServer]:
     """Answer stations while the block runs. ``key`` is the site key, 32 bytes. The broker may be away.
 
-    ``share``: the name of a group of hubs on one database that share the requests (MQTT 5.0, 4.8.2). Raises BusError
-    when the broker refuses.
+    ``share``: the name of a group of hubs on one database that share the requests (MQTT 5.0, 4.8.2).
     """
-    async with asyncio.TaskGroup() as calls:
-        server = HubServer(topics, key, hub, calls, clock)
-        await bus.respond(f"$share/{share}/{topics.requests}" if share else topics.requests, server.answer)
+    server = HubServer(topics, key, hub, clock)
+    try:
         try:
-            yield server
-        finally:
-            await server.stop()
+            await bus.respond(f"$share/{share}/{topics.requests}" if share else topics.requests, server.answer)
+        except BusError as failure:  # it is asked for again on the next connect
+            log.warning("the broker was lost before it took the hub's subscription: %s", failure)
+        yield server
+    finally:
+        await server.stop()
 
 
 class HubServer:
     """See the module. Made by ``serve_hub``."""
 
-    def __init__(
-        self, topics: SiteTopics, key: bytes, hub: Hub, calls: asyncio.TaskGroup, clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, topics: SiteTopics, key: bytes, hub: Hub, clock: Callable[[], datetime] = utc_now) -> None:
         self._above = topics.request_above
         self._sealer = Sealer(key, topics.site)
         self._doorkeeper = Doorkeeper()
         self._hub = hub
-        self._calls = calls
         self._clock = clock
         self._running: set[asyncio.Task[Answer[Any]]] = set()
         self._is_stopping = False
+        self._off: set[str] = set()
         self.refused: Counter[str] = Counter()
         """Requests that were not taken, by reason."""
 
     async def answer(self, request: Request) -> bytes:
         """The sealed answer to a request. Raises BusError for one that is not of a station of this site."""
-        now_ms = round(self._clock().timestamp() * 1000)
+        name = request.topic.removeprefix(self._above)
+        expires_at_ms = 0
         try:
             opened = self._sealer.open(Direction.REQUEST, request.topic, request.token, request.payload)
+            expires_at_ms = opened.expires_at_ms
+            self._doorkeeper.admit(request.token, expires_at_ms, self._now_ms())
         except NotSealed as failure:
-            self._refuse(failure, request)
-            raise BusError(str(failure)) from None
-        try:
-            self._doorkeeper.admit(request.token, opened.expires_at_ms, now_ms)
-        except NotSealed as failure:
-            self._refuse(failure, request)
-            if failure.reason != "expired":
+            self._refuse(failure.reason, name, str(failure))
+            if failure.reason not in _TOLD:
                 raise BusError(str(failure)) from None
-            answer = _failed("unreachable", str(failure))
+            answer = _failed(failure.reason, str(failure))
         else:
-            answer = await self._answer(request.topic.removeprefix(self._above), opened.plain)
+            answer = await self._answer(name, opened)
         plain = answer.model_dump_json(by_alias=True).encode()
-        return self._sealer.seal(Direction.REPLY, request.reply_to, request.token, opened.expires_at_ms, plain)
+        return self._sealer.seal(Direction.REPLY, request.reply_to, request.token, expires_at_ms, plain)
 
     async def stop(self) -> None:
-        """Take no more calls; let those that run end."""
+        """Take no more calls, and let those that run end; the rest is cancelled after STOP_WITHIN_S."""
         self._is_stopping = True
-        if self._running:
-            _, late = await asyncio.wait(self._running, timeout=STOP_WITHIN_S)
+        late = set(self._running)
+        try:
+            if late:
+                _, late = await asyncio.wait(late, timeout=STOP_WITHIN_S)
+        finally:
             for call in late:
                 call.cancel()
+        if late:
+            await asyncio.wait(late, timeout=STOP_WITHIN_S)
 
-    def _refuse(self, failure: NotSealed, request: Request) -> None:
-        self.refused[failure.reason] += 1
-        count = self.refused[failure.reason]
+    def _now_ms(self) -> int:
+        return round(self._clock().timestamp() * 1000)
+
+    def _refuse(self, reason: str, name: str, what: str) -> None:
+        self.refused[reason] += 1
+        count = self.refused[reason]
         if count == 10 ** (len(str(count)) - 1):  # the 1st, 10th, 100th: who sends rubbish must not fill the log
-            topic = request.topic if request.topic.removeprefix(self._above) in METHODS else f"{self._above}..."
-            log.warning("a request on %s was refused (%d so far): %s", topic, count, failure)
+            shown = name if name in METHODS else "an unknown name"
+            log.warning("a request (%s) was refused, %d so far: %s", shown, count, what)
 
-    async def _answer(self, name: str, plain: bytes) -> Answer[Any]:
+    async def _answer(self, name: str, opened: Opened) -> Answer[Any]:
         method = METHODS.get(name)
         if method is None:
+            self._refuse("unknown", name, "this hub knows no such request")
             return _failed("not-understood", f"this hub knows no such request; it knows {', '.join(METHODS)}")
         try:
-            question = read(method.question, plain, f"the station's question {name}")
+            question = read(method.question, opened.plain, f"the station's question {name}", "the hub")
         except NotUnderstood as failure:
-            self.refused["not-understood"] += 1
-            log.warning("a request was refused: %s", failure)
+            self._refuse("not-understood", name, str(failure))
             return _failed("not-understood", str(failure))
+        self._compare_clocks(question.station, opened.expires_at_ms - question.within_ms)
         if self._is_stopping or len(self._running) >= MOST_AT_ONCE:
             what = "is stopping" if self._is_stopping else f"has {MOST_AT_ONCE} calls to answer"
             return _failed("unreachable", f"the hub {what}: ask again", retry_after_s=1.0)
-        within_s = min(question.within_ms / 1000, LONGEST_WAIT_S) - ANSWER_BEFORE_S
-        call = self._calls.create_task(self._carry_out(method, question.body))
+        return await self._in_time(method, question)
+
+    async def _in_time(self, method: Method[Any, Any], question: Question[Any]) -> Answer[Any]:
+        call = asyncio.create_task(self._carry_out(method, question.body))
         self._running.add(call)
         call.add_done_callback(self._running.discard)
         # Not cancelled when it takes too long: what is being committed must still be told to the hub's own pages.
-        await asyncio.wait({call}, timeout=max(within_s, 0))
+        await asyncio.wait({call}, timeout=min(question.within_ms / 1000, LONGEST_WAIT_S) * OF_THE_WAIT)
         if not call.done() or call.cancelled():
-            return _failed("unreachable", f"the hub did not finish {name} in time: ask again")
+            return _failed("unreachable", f"the hub did not finish {method.name} in time: ask again")
         return call.result()
+
+    def _compare_clocks(self, station: str, sent_at_ms: int) -> None:
+        """Warn once of a station whose clock is off: its arrival times stand on tickets and in records."""
+        apart_s = abs(self._now_ms() - sent_at_ms) / 1000
+        if apart_s > CLOCKS_SHOULD_DIFFER_S and station not in self._off:
+            log.warning("the clocks of station %s and hub differ by %.0f s", station, apart_s)
+            self._off.add(station)
+        elif apart_s <= CLOCKS_SHOULD_DIFFER_S:
+            self._off.discard(station)
 
     async def _carry_out(self, method: Method[Any, Any], body: Any) -> Answer[Any]:
         try:
@@ -181,12 +204,14 @@ class Doorkeeper:
         self._seen: OrderedDict[bytes, int] = OrderedDict()
 
     def admit(self, token: bytes, expires_at_ms: int, now_ms: int) -> None:
-        """Raises NotSealed: expired or replayed. The clocks of two machines may differ by CLOCKS_MAY_DIFFER_S."""
+        """Raises NotSealed: clocks or replayed. The clocks of two machines may differ by CLOCKS_MAY_DIFFER_S."""
         may_differ_ms = round(CLOCKS_MAY_DIFFER_S * 1000)
         early_ms, late_ms = expires_at_ms - now_ms - round(LONGEST_WAIT_S * 1000), now_ms - expires_at_ms
         if max(early_ms, late_ms) > may_differ_ms:
             by_s = max(early_ms, late_ms) / 1000
-            raise NotSealed("expired", f"its time is {by_s:.0f} s off: the clocks of station and hub differ")
+            raise NotSealed(
+                "clocks", f"its time is {by_s:.0f} s off: it is old, or the clocks of station and hub differ"
+            )
         while self._seen and (len(self._seen) > MOST_REMEMBERED or self._is_over(now_ms - may_differ_ms)):
             self._seen.popitem(last=False)
         if token in self._seen:

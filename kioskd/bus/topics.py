@@ -2,7 +2,7 @@
 
 ::
 
-    kioskd/<site>/status                  retained  Status: is the hub there ("offline" is its last will)
+    kioskd/<site>/status                  retained  Status: is the hub there, said again every STATUS_EVERY_S seconds
     kioskd/<site>/display/<area>/state    retained  DisplayState: the whole picture of one waiting area
     kioskd/<site>/request/<name>          a request of a station (MQTT 5 response topic and correlation data)
     kioskd/<site>/reply/<user>/<client>   its answer; <user> is the broker's user name of who asked
@@ -17,6 +17,12 @@ forgets it when they are over. So a picture is good for as long as its own messa
 display has, and neither a daemon that has died nor a database that does not answer can leave an old call on a
 screen. A display shows "not connected" when its picture's time is over, and drops a picture with a lower
 (``epoch``, ``version``) than the one that it shows.
+
+**How a station knows that the hub is there.** A hub says "online" every ``STATUS_EVERY_S`` seconds with an expiry of
+``STATUS_VALID_FOR_S``, and "offline" when it leaves; the broker says "offline" for one whose connection broke (its last
+will). Who has not heard "online" for ``STATUS_VALID_FOR_S`` seconds knows that the hub is away. The will alone is not
+enough: mosquitto looks for silent clients every few seconds only (a hung hub was said offline after 9.7 s with a
+keepalive of 5), and the will of a hub that lost power may come after its successor's "online".
 
 No payload on a topic that a display may read has a name or anything else of a patient but the ticket label.
 """
@@ -36,6 +42,10 @@ BEAT_EVERY_S = 5.0
 VALID_FOR_S = 15
 """Three beats: a display waits for one that is late and for one that is lost."""
 
+STATUS_EVERY_S = 2.0
+STATUS_VALID_FOR_S = 7
+"""Three times, and less than 1.5 keepalives."""
+
 _ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -53,6 +63,8 @@ class Presence:
     topic: str
     online: bytes
     offline: bytes
+    every_s: float = STATUS_EVERY_S
+    valid_for_s: int = STATUS_VALID_FOR_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +127,7 @@ class _Payload(BaseModel):
 
 
 class Status(_Payload):
-    """Whether the hub of a site is connected to the broker."""
+    """Whether the hub of a site is connected to the broker; "online" is good for STATUS_VALID_FOR_S seconds."""
 
     v: Literal[1] = 1
     state: Literal["online", "offline"]

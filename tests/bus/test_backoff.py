@@ -1,6 +1,6 @@
 import pytest
 
-from kioskd.bus.backoff import FIRST_S, LONGEST_S, delay_s
+from kioskd.bus.backoff import FIRST_S, LONGEST_S, REFUSED_S, delay_s
 
 
 def test_waits_double_up_to_the_longest():
@@ -15,8 +15,8 @@ def test_jitter_spreads_over_the_second_half_of_a_wait():
     assert FIRST_S / 2 < delay_s(1, jitter=0.5) < FIRST_S
 
 
-def test_who_is_not_admitted_waits_the_longest_from_the_first_time():
-    assert delay_s(1, jitter=0.0, is_refused=True) == LONGEST_S / 2
+def test_who_is_not_admitted_waits_longest_from_the_first_time():
+    assert delay_s(1, jitter=0.0, is_refused=True) == REFUSED_S / 2
 
 
 def test_a_year_of_failures_is_no_overflow():

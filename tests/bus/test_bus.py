@@ -7,7 +7,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
 import aiomqtt
@@ -310,7 +310,7 @@ async def test_presence_is_online_while_connected_and_offline_after_leaving(
         await _up(bus)
         assert (await anext(messages)).payload == topics.presence.online
     async with asyncio.timeout(WITHIN_S):
-        assert (await anext(messages)).payload == topics.presence.offline
+        assert await _next_but(topics.presence.online, messages) == topics.presence.offline
 
 
 async def test_a_hub_that_vanishes_is_said_offline_by_the_broker(
@@ -333,7 +333,15 @@ asyncio.run(main())
         assert (await anext(messages)).payload == topics.presence.online
         hub.kill()
         await hub.wait()
-        assert (await anext(messages)).payload == topics.presence.offline
+        assert await _next_but(topics.presence.online, messages) == topics.presence.offline
+
+
+async def _next_but(known: bytes, messages: AsyncIterator[aiomqtt.Message]) -> object:
+    """The next payload that is another one: presence is said again and again."""
+    async for message in messages:
+        if message.payload != known:
+            return message.payload
+    raise EOFError
 
 
 async def test_a_bug_in_a_subscriber_ends_the_block_that_owns_the_bus(broker: PrivateMosquitto, topics: SiteTopics):
