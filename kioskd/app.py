@@ -16,13 +16,16 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from kioskd.beside import beside
 from kioskd.config import Config
+from kioskd.health import Feeder, Kind, Watch, beat_for, watchdog_every_s
 from kioskd.news import News
 from kioskd.notify import notify
 from kioskd.roles.hub import hub_role
 from kioskd.roles.records import records_role
 from kioskd.roles.running import Running, now
 from kioskd.roles.station import linked_hub, station_role
+from kioskd.roles.watching import look_at_disk
 from kioskd.staff import Staff
 from kioskd.staff import tables as staff_tables
 from kioskd.store import open_store
@@ -44,6 +47,7 @@ async def run(config: Config, file: Path, text: str) -> None:
         loop.add_signal_handler(number, stop.set)
     async with running(config, str(file), text) as daemon:
         notify("READY=1")
+        daemon.watch.on_beat(Feeder(notify, loop.time, watchdog_every_s()))
         log.info("ready: %s", ", ".join(f"{name} on {a.url}" for name, a in daemon.addresses.items()))
         try:
             await stop.wait()
@@ -65,11 +69,15 @@ async def running(config: Config, file: str = "site file", text: str = "") -> As
     """All roles of the site file, from entering to leaving. Raises StartRefused, or what a crashed part raised."""
     roles = config.site.roles
     async with AsyncExitStack() as parts:
-        daemon = Running(config, News(), Pages(config.site.zone))
+        daemon = Running(config, News(), Pages(config.site.zone), Watch(now, beat_for(watchdog_every_s())))
+        await parts.enter_async_context(beside(daemon.watch.run()))
         if "hub" in roles or "records" in roles:
             accounts = await parts.enter_async_context(open_store(staff_tables.SCHEMA, config.store))
+            daemon.watch_store(parts, "staff", accounts)
             daemon.accounts = Staff(accounts, now, config.staff)
             parts.callback(daemon.staff.close)
+        if config.store.url is None:
+            parts.callback(daemon.watch.look_at("disk", Kind.DISK, look_at_disk(config.store.folder)))
         if "records" in roles and config.records is not None:
             await parts.enter_async_context(records_role(daemon, config.records))
         if "hub" in roles and config.hub is not None and config.mqtt is not None:

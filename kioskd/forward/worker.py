@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import traceback
 from collections import deque
@@ -38,6 +39,10 @@ LOOK_AT_LEAST_EVERY_S = 30.0
 """A command of the command line may have changed the outbox; no signal of another process reaches us."""
 STORE_PAUSE_S = 1.0
 """Wait after the database refused, before it is asked again."""
+STORE_WITHIN_S = 35.0
+"""Longest that the store itself takes to answer or to give up, and a little."""
+LATE_S = 5.0
+"""How much later than promised is still in time, on a machine that is busy."""
 
 Settled = Callable[[Connection, OutboxMessage, OutboxState, str], None]
 """Called in the transaction that settles an attempt: new state, and the error's text for staff (empty when DONE)."""
@@ -76,6 +81,28 @@ class _Route:
     gather_s: float
 
 
+class Progress:
+    """Whether a worker moves, for the health loop. For each thing under way it promises by when that is over."""
+
+    def __init__(self) -> None:
+        self._promised_s: dict[str, float] = {}
+
+    def promise(self, what: str, within_s: float) -> None:
+        self._promised_s[what] = asyncio.get_running_loop().time() + within_s + LATE_S
+
+    def keep(self, what: str) -> None:
+        self._promised_s.pop(what, None)
+
+    def overdue_s(self) -> float:
+        """Seconds since the oldest promise that was not kept; 0 while all are."""
+        first = min(self._promised_s.values(), default=math.inf)
+        return max(0.0, asyncio.get_running_loop().time() - first)
+
+
+_LOOP = ""
+"""What the worker's own loop promises; a delivery promises by its message's key, which is never empty."""
+
+
 class _Worker:
     """The loop that looks, and the deliveries in flight. All state is touched on the event loop only."""
 
@@ -89,11 +116,13 @@ class _Worker:
         self._in_flight: dict[str, asyncio.Task[None]] = {}
         self._unreachable_since: datetime | None = None
         self._is_store_sound = True
+        self.progress = Progress()
 
     async def run(self) -> None:
         """Look, start what is due, sleep until something changes; until ``stop``."""
         while not self._stopping.is_set():
             self._wake.clear()
+            self.progress.promise(_LOOP, STORE_WITHIN_S + STORE_PAUSE_S)
             try:
                 look = await self._look()
             except StoreLost:
@@ -104,6 +133,7 @@ class _Worker:
             self._is_store_sound = True
             self._start_ready()
             await self._sleep_until(look.wake_at)
+        self.progress.keep(_LOOP)
 
     async def stop(self, within_s: float) -> None:
         """Start nothing more, give the deliveries in flight ``within_s`` seconds, then cut them off."""
@@ -146,6 +176,7 @@ class _Worker:
     async def _sleep_until(self, wake_at: datetime | None) -> None:
         due_in_s = LOOK_AT_LEAST_EVERY_S if wake_at is None else (wake_at - self._route.clock()).total_seconds()
         within_s = min(max(0.0, due_in_s), LOOK_AT_LEAST_EVERY_S)
+        self.progress.promise(_LOOP, within_s + self._route.gather_s)
         try:
             async with asyncio.timeout(within_s):
                 await self._wake.wait()
@@ -155,6 +186,7 @@ class _Worker:
 
     async def _deliver(self, message: OutboxMessage) -> None:
         """One attempt and what follows from it; then the lane is free for the next message."""
+        self.progress.promise(message.key, DELIVER_WITHIN_S + STORE_WITHIN_S + STORE_PAUSE_S)
         try:
             error = await _attempt(self._route.destination, message)
             await self._settle(message, error)
@@ -164,6 +196,7 @@ class _Worker:
             await self._store_failed(failure)
         finally:
             del self._in_flight[message.key]
+            self.progress.keep(message.key)
             if not self._ready:
                 self._wake.set()
         self._start_ready()
@@ -254,7 +287,7 @@ async def run_worker(
     parallel: int = 4,
     gather_s: float = 0.0,
     stop_within_s: float = STOP_WITHIN_S,
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Progress]:
     """Deliver the messages for ``name`` as long as the body runs. Leaving takes ``stop_within_s`` seconds at most.
 
     ``clock`` gives aware UTC. ``parallel`` keys are served at once. A wake-up waits ``gather_s`` seconds for more.
@@ -266,7 +299,7 @@ async def run_worker(
         worker = _Worker(route, tasks, parallel)
         tasks.create_task(worker.run(), name=f"{name} outbox")
         try:
-            yield
+            yield worker.progress
         except Exception as error:  # noqa: BLE001 - raised again below, as itself and not inside a group
             failure = error
         finally:

@@ -20,6 +20,7 @@ from kioskd.core.identity import Reason
 from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
 from kioskd.core.queue import QueueEntry, TicketState, WrongTicketState
 from kioskd.errors import RuleViolation
+from kioskd.health import Health
 from kioskd.hub import tickets
 from kioskd.hub.site import RECORDS, SiteRules, area_changed
 from kioskd.hub.tables import audit, check_in, device, outbox, sheet, ticket
@@ -33,7 +34,7 @@ Command = Callable[[QueueEntry, datetime], tuple[QueueEntry, Event]]
 
 
 class ReceptionDesk:
-    """See the module. ``is_broker_up`` is asked for each view."""
+    """See the module. ``is_broker_up`` and ``health`` (of this process) are asked for each view."""
 
     def __init__(
         self,
@@ -42,12 +43,14 @@ class ReceptionDesk:
         news: News,
         clock: Callable[[], datetime],
         is_broker_up: Callable[[], bool],
+        health: Callable[[], Health] | None = None,
     ) -> None:
         self._store = store
         self._rules = rules
         self._news = news
         self._clock = clock
         self._is_broker_up = is_broker_up
+        self._health = health or (lambda: Health(clock()))
 
     @property
     def areas(self) -> tuple[AreaRow, ...]:
@@ -76,6 +79,7 @@ class ReceptionDesk:
             records_pending=backlog.pending,
             records_parked=backlog.parked,
             is_broker_up=self._is_broker_up(),
+            parts=self._health().parts,
         )
 
     async def snapshot_of(self, area: str) -> Snapshot:

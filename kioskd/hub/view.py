@@ -11,6 +11,7 @@ from uuid import UUID
 from kioskd.core.identity import Reason
 from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
 from kioskd.core.queue import TicketState
+from kioskd.health import Part
 
 
 class RecordState(StrEnum):
@@ -93,6 +94,8 @@ class ConsoleView:
     records_pending: int
     records_parked: int
     is_broker_up: bool
+    parts: tuple[Part, ...] = ()
+    """The parts of the hub's process: databases, deliveries, broker, disk."""
 
 
 class Desk(Protocol):

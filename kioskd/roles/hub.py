@@ -17,12 +17,14 @@ from kioskd.forward.destination import FhirDestination
 from kioskd.forward.http import FhirClient
 from kioskd.forward.schedule import FhirSchedule
 from kioskd.forward.worker import run_worker
+from kioskd.health import Kind
 from kioskd.hub import tables, tickets
 from kioskd.hub.desk import ReceptionDesk
 from kioskd.hub.site import DISPLAYS, RECORDS, Site, SiteRules
 from kioskd.news import News
 from kioskd.ports import OutboxMessage
 from kioskd.roles.running import Running, broker_of, now, secret, site_key
+from kioskd.roles.watching import ask_outbox, look_at_connection
 from kioskd.store import Store, open_store
 from kioskd.store.outbox import OutboxState
 from kioskd.web.console import console_app
@@ -39,6 +41,7 @@ async def hub_role(daemon: Running, config: HubConfig, mqtt: MqttConfig) -> Asyn
     rules = SiteRules(site, config, daemon.config.area)
     async with AsyncExitStack() as parts:
         store = await parts.enter_async_context(open_store(tables.SCHEMA, daemon.config.store))
+        daemon.watch_store(parts, "hub", store)
         await store.write(lambda c: tickets.begin_epoch(c, int(now().timestamp())))
         token = secret(config.records_token_file, "hub.records_token_file")
         client = await parts.enter_async_context(FhirClient(config.records_url, token))
@@ -49,7 +52,8 @@ async def hub_role(daemon: Running, config: HubConfig, mqtt: MqttConfig) -> Asyn
         )
         if mqtt.site_key_file is not None:
             await parts.enter_async_context(serve_hub(bus, topics, site_key(mqtt), hub))
-        desk = ReceptionDesk(store, rules, news, now, lambda: bus.is_up)
+        parts.callback(daemon.watch.look_at("broker", Kind.BROKER, look_at_connection(lambda: bus.is_up)))
+        desk = ReceptionDesk(store, rules, news, now, lambda: bus.is_up, lambda: daemon.watch.health)
         await _deliver(parts, daemon, store, bus, desk, FhirDestination(client, config.appointment_target), hub)
         await daemon.serve(
             parts,
@@ -83,8 +87,8 @@ async def _deliver(
         desk.snapshot_of,
         on_published=lambda area, version: news.publish(DisplayPublished(now(), area, version)),
     )
-    await parts.enter_async_context(run_worker(store, outbox, DISPLAYS, displays, now))
-    await parts.enter_async_context(
+    to_displays = await parts.enter_async_context(run_worker(store, outbox, DISPLAYS, displays, now))
+    to_records = await parts.enter_async_context(
         run_worker(
             store,
             outbox,
@@ -96,6 +100,9 @@ async def _deliver(
             committed=lambda message, state, error: _tell_record(news, message, state, error),
         )
     )
+    for name, progress in ((DISPLAYS, to_displays), (RECORDS, to_records)):
+        ask = ask_outbox(store, outbox, name, progress, now)
+        parts.callback(daemon.watch.ask(f"delivery to {name}", Kind.OUTBOX, ask))
     await parts.enter_async_context(beside(displays.run([*(a.id for a in daemon.config.area), DESK_AREA])))
 
 

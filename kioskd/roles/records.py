@@ -20,6 +20,7 @@ async def records_role(daemon: Running, config: RecordsConfig) -> AsyncIterator[
     site = daemon.config.site
     async with AsyncExitStack() as parts:
         store = await parts.enter_async_context(open_store(tables.SCHEMA, daemon.config.store))
+        daemon.watch_store(parts, "records", store)
         records = Records(store, daemon.news, site.zone, site.day_starts, site.record_number_system, now)
         token = secret(config.token_file, "records.token_file")
         await daemon.serve(parts, "fhir", fhir_app(records, token), config.fhir_listen)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from kioskd.bus.connection import BrokerAddress
 from kioskd.config import Config, MqttConfig
 from kioskd.errors import StartRefused
+from kioskd.health import Kind, Watch
 from kioskd.news import News
+from kioskd.roles.watching import ask_store
 from kioskd.staff import Staff
+from kioskd.store import Store
 from kioskd.store.engine import read_key
 from kioskd.web.pages import Pages
 from kioskd.web.security import LOOPBACK_HOSTS
@@ -25,6 +29,20 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+class SteadyClock:
+    """Aware UTC as it was at the start, and the seconds since, those of a suspended machine too (CLOCK_BOOTTIME).
+
+    For how long something lasts: it does not jump when somebody sets the machine's clock, by hand or by NTP.
+    """
+
+    def __init__(self) -> None:
+        self._began_at = datetime.now(UTC)
+        self._began_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def __call__(self) -> datetime:
+        return self._began_at + timedelta(seconds=time.clock_gettime(time.CLOCK_BOOTTIME) - self._began_s)
+
+
 @dataclass
 class Running:
     """A running daemon, for its roles and for who started it: ``addresses`` has where its pages are."""
@@ -32,6 +50,7 @@ class Running:
     config: Config
     news: News
     pages: Pages
+    watch: Watch
     accounts: Staff | None = None
     addresses: dict[str, Address] = field(default_factory=dict)
 
@@ -52,6 +71,11 @@ class Running:
         """How the pages for staff are served."""
         site, origins = self.config.site, self.config.staff.trusted_sign_in_origins
         return StaffedSettings(self.hosts, site.is_behind_tls, origins, site.languages[0])
+
+    def watch_store(self, parts: AsyncExitStack, role: str, store: Store) -> None:
+        """Have a store looked after while ``parts`` are there; enter it first."""
+        ask = ask_store(store, is_on_server=self.config.store.url is not None)
+        parts.callback(self.watch.ask(f"{role} database", Kind.STORE, ask))
 
     async def serve(self, parts: AsyncExitStack, name: str, app: Any, listen: str) -> None:
         """Serve pages while ``parts`` are there."""

@@ -12,8 +12,10 @@ from kioskd.bus.connection import open_bus
 from kioskd.bus.hub_client import HubLink
 from kioskd.bus.topics import SiteTopics
 from kioskd.config import MqttConfig
+from kioskd.health import Kind
 from kioskd.ports import DeviceReport, Hub
-from kioskd.roles.running import Running, broker_of, now, site_key
+from kioskd.roles.running import Running, SteadyClock, broker_of, now, site_key
+from kioskd.roles.watching import look_at_connection, look_at_device
 from kioskd.station import tables
 from kioskd.station.checkins import CheckIns, Printers
 from kioskd.station.devices.registry import DisabledDevice, FoundDevice, find_devices
@@ -52,19 +54,25 @@ async def station_role(daemon: Running, hub: Hub, file: str, text: str) -> Async
     station = config.station.name
     async with AsyncExitStack() as parts:
         store = await parts.enter_async_context(open_store(tables.SCHEMA, config.store))
+        daemon.watch_store(parts, "station", store)
         found = find_devices(config.device, text, file)
-        queue = PrintQueue(station, store, hub, news, now)
+        steady = SteadyClock()
+        queue = PrintQueue(station, store, hub, news, steady)
         checkins = CheckIns(
             config.site,
             store,
             hub,
             _printers(found),
-            now,
+            steady,
             lambda language, english: pages.language(language).texts.gettext(english),
             config.site.gs1_company_prefix,
         )
         link = hub if isinstance(hub, HubLink) else None
-        kiosk = Kiosk(station, config.site, hub, checkins, queue, news, now, link is None or link.is_there)
+        if link is not None:
+            look = look_at_connection(lambda: link.is_there, lambda: link.why_away)
+            parts.callback(daemon.watch.look_at("hub", Kind.HUB, look))
+        is_hub_there = link is None or link.is_there
+        kiosk = Kiosk(station, config.site, hub, checkins, queue, news, steady, is_hub_there, wall_clock=now)
         reports = DeviceReports(station, [device.name for device in found], hub)
         if link is not None:
             link.on_change(kiosk.hub_changed)
@@ -80,6 +88,8 @@ async def station_role(daemon: Running, hub: Hub, file: str, text: str) -> Async
                 log.warning("%s is disabled: %s", device.name, device.what)
                 reports.note(DeviceReport(station, device.name, device.kind, DISABLED, device.what, now()))
         managed = [ManagedDevice(d.name, d.kind, d.device, report) for d in found if isinstance(d, FoundDevice)]
+        for one in managed:
+            parts.callback(daemon.watch.look_at(f"device {one.name}", Kind.DEVICE, look_at_device(one)))
         lives = [d.run((lambda m: read_cards(m, kiosk)) if d.kind == "card-reader" else queue.work) for d in managed]
         await parts.enter_async_context(
             beside(kiosk.run(), queue.expire_in_time(), queue.report(), reports.run(), *lives)
