@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, and_, func, insert, select, text, update
 
 from kioskd.core import printing
 from kioskd.core.printing import Cause, JobKey, PrintJob, PrintState, ProofKind, SheetKind
-from kioskd.station.tables import print_job
+from kioskd.station.tables import print_job, token_counter
 
 HIGHEST_TOKEN = 9999
 
@@ -78,11 +78,19 @@ def unfinished(connection: Connection) -> Sequence[PrintJob]:
 
 
 def unknown_with_odometer(connection: Connection, device: str) -> PrintJob | None:
-    """The newest job of a device that an odometer may still settle: UNKNOWN, and nothing was begun after it."""
+    """The newest job of a device that an odometer may still settle: UNKNOWN, and nothing was begun after it.
+
+    The device's newest token tells which was begun last; the time would not, after the clock was set.
+    """
     query = (
         select(print_job)
-        .where(print_job.c.device == device, print_job.c.odometer_before.is_not(None))
-        .order_by(print_job.c.created_at.desc())
+        .join(token_counter, token_counter.c.device == print_job.c.device)
+        .where(
+            print_job.c.device == device,
+            print_job.c.token == token_counter.c.last,
+            print_job.c.odometer_before.is_not(None),
+        )
+        .order_by(print_job.c.created_at.desc())  # tokens come again after HIGHEST_TOKEN
         .limit(1)
     )
     row = connection.execute(query).one_or_none()

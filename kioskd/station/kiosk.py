@@ -29,7 +29,11 @@ ASK_AGAIN_S = 5.0
 
 
 class Kiosk:
-    """One touchscreen with its reader and printers. ``clock`` gives aware UTC."""
+    """One touchscreen with its reader and printers.
+
+    ``clock`` gives aware UTC that no change of the machine's clock moves: a name is on screen that long, no longer.
+    ``wall_clock`` is the machine's own, for what others read; the same if none is given.
+    """
 
     def __init__(
         self,
@@ -42,6 +46,7 @@ class Kiosk:
         clock: Callable[[], datetime],
         is_hub_there: bool = True,
         ask_within_s: float = ASK_WITHIN_S,
+        wall_clock: Callable[[], datetime] | None = None,
     ) -> None:
         self.station = station
         self._site = site
@@ -50,6 +55,7 @@ class Kiosk:
         self._queue = queue
         self._news = news
         self._clock = clock
+        self._wall_clock = wall_clock or clock
         self._ask_within_s = ask_within_s
         self._session = checkin.welcome(uuid4(), site.languages[0], clock(), is_hub_there=is_hub_there)
         self._area_name = ""
@@ -80,7 +86,7 @@ class Kiosk:
             practitioner=s.appointment.practitioner if s.appointment else "",
             label=s.label,
             area_name=self._area_name,
-            arrived_at=s.arrived_at.astimezone(self._site.zone),
+            arrived_at=self._on_the_wall(s.arrived_at).astimezone(self._site.zone),
             was_checked_in_before=s.was_checked_in_before,
             called_to=s.called_to,
             reason=s.reason,
@@ -116,7 +122,7 @@ class Kiosk:
         request = CheckInRequest(
             check_in_id=s.id,
             station=self.station,
-            arrived_at=s.arrived_at,
+            arrived_at=self._on_the_wall(s.arrived_at),
             patient=s.patient,
             appointment=s.appointment,
             card_kind=s.card.kind if s.card else "",
@@ -186,7 +192,7 @@ class Kiosk:
         if session_id is None:
             return
         try:
-            found = await within(self._hub.identify(card, self._clock()), self._ask_within_s)
+            found = await within(self._hub.identify(card, self._wall_clock()), self._ask_within_s)
         except KioskdError as error:
             log.warning("records could not be asked for a patient: %s", error)
             is_hub_there = self._session.is_hub_there
@@ -239,7 +245,7 @@ class Kiosk:
             return
         self._set(refused)
         person = refused.patient if is_person_known else None
-        request = HelpRequest(s.id, self.station, refused.arrived_at, reason, s.language, person)
+        request = HelpRequest(s.id, self.station, self._on_the_wall(refused.arrived_at), reason, s.language, person)
         try:
             reply, added = await self._checkins.ask_for_help(request)
         except (Unreachable, StoreError) as error:
@@ -328,6 +334,10 @@ class Kiosk:
                     await self._may_ask_again.wait()
             except TimeoutError:
                 continue
+
+    def _on_the_wall(self, at: datetime) -> datetime:
+        """What the machine's clock, as it is set now, would have shown at a moment of ``clock``."""
+        return self._wall_clock() - (self._clock() - at)
 
     async def _restart(self) -> None:
         ended, printed_for = self._session, self._printed_for

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from kioskd.core import printing
 from kioskd.core.events import SheetSent
 from kioskd.core.printing import BEGIN_WITHIN, Cause, JobKey, PrintJob, PrintState, SheetKind
-from kioskd.errors import DeviceUnavailable, NotPrinted, Unreachable
+from kioskd.errors import DeviceUnavailable, NotPrinted, StoreError, StoreLost, Unreachable
 from kioskd.news import News
 from kioskd.ports import Hub, PrinterStatus, PrintReport, TicketPrinter, WristbandPrinter
 from kioskd.station import jobs
@@ -36,7 +36,10 @@ PROOF_AFTER_S = {SheetKind.TICKET: 15.0, SheetKind.HELP_TICKET: 15.0, SheetKind.
 """How long a well printer has for its proof."""
 TELL_WITHIN_S = 8.0
 TELL_AGAIN_S = 5.0
-TOLD_AGAIN = timedelta(hours=24)
+TOLD_AGAIN = timedelta(hours=48)
+"""Two days: a clock that jumped a day must not hide what was made just before."""
+STORE_PAUSE_S = 1.0
+"""Wait after the database refused, before it is asked again."""
 HELD_AT_MOST_S = 600.0
 """How long a sheet may be held in a printer that needs paper before the desk is asked."""
 
@@ -44,6 +47,8 @@ HELD_AT_MOST_S = 600.0
 class PrintQueue:
     """The print jobs of one station. ``changed(job)`` is called in the loop after each committed change.
 
+    ``clock`` gives aware UTC that no change of the machine's clock moves: how long a sheet has waited depends on it.
+    While the database refuses (a full disk), nothing new is begun and what was sent is written down again and again.
     Run ``report`` and ``expire_in_time`` beside it, and ``work`` for each open printer.
     """
 
@@ -63,6 +68,9 @@ class PrintQueue:
         self._wake: dict[str, asyncio.Event] = {}
         self._open: set[str] = set()
         self._expiry = asyncio.Event()
+        self._ended: set[UUID] = set()
+        """Check-ins whose patient has left and whose jobs are not expired yet."""
+        self._is_store_sound = True
         self._untold: dict[JobKey, None] = {}
         self._has_news = asyncio.Event()
         self._is_hub_back = asyncio.Event()
@@ -97,25 +105,50 @@ class PrintQueue:
 
     async def end_session(self, check_in_id: UUID) -> None:
         """The patient has left the kiosk: nothing of them that has not begun prints any more."""
-        await self._expire(check_in_id)
+        self._ended.add(check_in_id)
+        try:
+            await self._expire()
+        except StoreError as error:
+            self._store_refused(error)
+            self._expiry.set()  # written down as soon as it can be
 
-    async def _expire(self, check_in_id: UUID | None = None) -> None:
-        now = self._clock()
-        for job in await self._store.write(lambda c: jobs.expire(c, None, now, check_in_id)):
+    async def _expire(self) -> None:
+        now, ended = self._clock(), set(self._ended)
+
+        def expire(connection: Connection) -> list[PrintJob]:
+            gone = jobs.expire(connection, None, now)
+            return gone + [job for one in ended for job in jobs.expire(connection, None, now, one)]
+
+        expired = await self._store.write(expire)
+        self._ended -= ended
+        for job in expired:
             self.tell(job)
+
+    def _store_refused(self, error: StoreError) -> None:
+        """One line in the log for each time that the database stops taking things. Raises StoreLost."""
+        if isinstance(error, StoreLost):
+            raise error
+        if self._is_store_sound:
+            log.warning("print jobs can't be stored, trying again: %s", error)
+        self._is_store_sound = False
 
     async def expire_in_time(self) -> None:
         """Runs for ever: jobs for a printer that is away say so, and those that waited ``BEGIN_WITHIN`` expire."""
+        is_time = False
         while True:
             self._expiry.clear()
-            await self._block_for_away()
-            oldest = await self._store.read(jobs.oldest_queued_at)
-            wait_s = None if oldest is None else max(0.05, (oldest + BEGIN_WITHIN - self._clock()).total_seconds())
             try:
-                async with asyncio.timeout(wait_s):
-                    await self._expiry.wait()
-            except TimeoutError:
-                await self._expire()
+                if is_time or self._ended:
+                    await self._expire()
+                await self._block_for_away()
+                oldest = await self._store.read(jobs.oldest_queued_at)
+            except StoreError as error:
+                self._store_refused(error)
+                await asyncio.sleep(STORE_PAUSE_S)
+                continue
+            self._is_store_sound = True
+            wait_s = None if oldest is None else max(0.05, (oldest + BEGIN_WITHIN - self._clock()).total_seconds())
+            is_time = not await _wait(self._expiry, wait_s)
 
     async def _block_for_away(self) -> None:
         """Say at once that a sheet can't be printed now: its patient must not wait for a printer that is off."""
@@ -151,7 +184,11 @@ class PrintQueue:
                 await _wait(self._is_hub_back, TELL_AGAIN_S)
 
     async def _report(self, key: JobKey) -> bool:
-        job = await self._store.read(lambda c: jobs.load(c, key))
+        try:
+            job = await self._store.read(lambda c: jobs.load(c, key))
+        except StoreError as error:
+            self._store_refused(error)
+            return False
         if job is None:
             return True
         report = PrintReport(key.check_in_id, key.kind, key.copy, job.state, job.proof, job.cause, self._clock())
@@ -179,15 +216,25 @@ class PrintQueue:
         wake = self._wake.setdefault(device.name, asyncio.Event())
         while True:
             wake.clear()
-            job = await self._store.read(lambda c: jobs.next_queued(c, device.name))
-            status = await self._look(device, printer)
-            if job is None:
-                await _wait(wake, HEARTBEAT_S if status.is_ready else BLOCKED_POLL_S)
-            elif not status.is_ready:
-                await self._block(job, status.cause or Cause.FAULT)
-                await _wait(wake, BLOCKED_POLL_S)
-            else:
-                await self._print(device, printer, job, status.odometer)
+            try:
+                wait_s = await self._do_next(device, printer)
+            except StoreError as error:  # nothing was begun
+                self._store_refused(error)
+                wait_s = STORE_PAUSE_S
+            if wait_s > 0:
+                await _wait(wake, wait_s)
+
+    async def _do_next(self, device: ManagedDevice, printer: TicketPrinter | WristbandPrinter) -> float:
+        """Print the next sheet if there is one and it can be; how long to wait before the next look, in seconds."""
+        job = await self._store.read(lambda c: jobs.next_queued(c, device.name))
+        status = await self._look(device, printer)
+        if job is None:
+            return HEARTBEAT_S if status.is_ready else BLOCKED_POLL_S
+        if not status.is_ready:
+            await self._block(job, status.cause or Cause.FAULT)
+            return BLOCKED_POLL_S
+        await self._print(device, printer, job, status.odometer)
+        return 0.0
 
     async def _look(self, device: ManagedDevice, printer: TicketPrinter | WristbandPrinter) -> PrinterStatus:
         """Ask the printer how it is, and let the desk know."""
@@ -216,7 +263,7 @@ class PrintQueue:
     async def _print(
         self, device: ManagedDevice, printer: TicketPrinter | WristbandPrinter, job: PrintJob, odometer: int | None
     ) -> None:
-        if printing.is_due_to_expire(job, self._clock(), session_is_over=False):
+        if printing.is_due_to_expire(job, self._clock(), session_is_over=job.key.check_in_id in self._ended):
             await self._expire()
             return
         begun = await self._store.write(lambda c: jobs.begin(c, job.key, odometer))
@@ -272,14 +319,22 @@ class PrintQueue:
             await self._save(printing.proven(job, proof, self._clock()))
 
     async def _save(self, job: PrintJob) -> PrintJob:
-        await self._store.write(lambda c: jobs.save(c, job))
-        self.tell(job)
-        return job
+        """Write down what happened to a sheet that was begun, however long the database refuses."""
+        while True:
+            try:
+                await self._store.write(lambda c: jobs.save(c, job))
+            except StoreError as error:
+                self._store_refused(error)
+                await asyncio.sleep(STORE_PAUSE_S)
+            else:
+                self.tell(job)
+                return job
 
 
-async def _wait(wake: asyncio.Event, within_s: float) -> None:
+async def _wait(wake: asyncio.Event, within_s: float | None) -> bool:
+    """Whether it was woken in time."""
     try:
         async with asyncio.timeout(within_s):
-            await wake.wait()
+            return await wake.wait()
     except TimeoutError:
-        return
+        return False
