@@ -76,7 +76,7 @@ def store_config(folder: Path) -> StoreConfig:
     if not key.exists():
         key.touch(mode=0o600)
         key.write_text("0f" * 32)
-    return StoreConfig(folder=folder / "data", key_file=key)
+    return StoreConfig(folder=folder / "data", key_file=key, reserve_mb=1)
 
 
 def running_clock(after: timedelta = timedelta()) -> Callable[[], datetime]:

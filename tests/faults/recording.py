@@ -28,8 +28,10 @@ _RESUMED = re.compile(rb"^<\.\.\. (\w+) resumed>(.*)$")
 _CALL = re.compile(rb"^(\w+)\((.*)\) += (-?\d+)(.*)$", re.DOTALL)
 _TEXT = re.compile(rb'"((?:\\x[0-9a-f]{2})*)"')
 _PATH = re.compile(rb"<((?:\\x[0-9a-f]{2})+)>")
-_DATABASE = re.compile(r"[a-z]+\.db(-wal|-journal)?")
-"""What is durable of a database: the ``-shm`` is rebuilt by every first connection, the lock holds nothing."""
+_KEPT = re.compile(r"[a-z]+\.(db(-wal|-journal)?|heads(-\d+)?)")
+"""What must outlive a power cut: databases and the heads of their audit chains. The ``-shm`` is rebuilt by every first
+connection, lock and reserve hold nothing.
+"""
 
 
 def why_not_traced() -> str:
@@ -67,7 +69,7 @@ class _Began:
 
 
 def operations(lines: Iterable[bytes], data: Path, told: Path) -> Iterator[Operation]:
-    """The operations in a trace of ``strace -f -y -xx``, as far as they touch a database in ``data`` or ``told``."""
+    """The operations in a trace of ``strace -f -y -xx``, as far as they touch what is kept in ``data``, or ``told``."""
     reader, began, number = _Reader(data, told), dict[bytes, _Began](), 0
     for line in lines:
         match = _LINE.match(line)
@@ -84,72 +86,76 @@ def operations(lines: Iterable[bytes], data: Path, told: Path) -> Iterator[Opera
             before = began.pop(thread)
             first = before.number
             text = before.text + resumed.group(2)
-            found = None if reader.told(text) else reader.done(text, first)
+            found = [] if reader.told(text) else reader.done(text, first)
         else:
             found = reader.told(text) or reader.done(text, first)
-        for operation in (found,) if found is not None else ():
-            yield operation
-            number += 1
+        yield from found
+        number += len(found)
 
 
 class _Reader:
-    """One call of the trace as an operation."""
+    """One call of the trace as operations."""
 
     def __init__(self, data: Path, told: Path) -> None:
         self._data, self._told = data, told
+        self._ends: dict[str, int] = {}
+        """Where the next plain ``write`` to a file that was made empty goes."""
 
-    def told(self, text: bytes) -> Told | None:
+    def told(self, text: bytes) -> list[Operation]:
         """A write to the file ``told``; it counts although it has not returned yet."""
-        if not text.startswith(b"write(") or self._path(text) != self._told:
-            return None
-        return Told(_bytes(text))
+        if not text.startswith(b"write(") or _path(text) != self._told:
+            return []
+        return [Told(_bytes(text))]
 
-    def done(self, text: bytes, before: int) -> Operation | None:
-        """A call that has returned. Raises AssertionError for one that changes a database and is not known here."""
+    def done(self, text: bytes, before: int) -> list[Operation]:
+        """A call that has returned. Raises AssertionError for a way of changing a file that is not known here."""
         match = _CALL.match(text)
         if match is None or int(match.group(3)) < 0:
-            return None
-        call, arguments = match.group(1).decode(), match.group(2)
+            return []
+        call, arguments, result = match.group(1).decode(), match.group(2), int(match.group(3))
         if call in {"openat", "unlink", "rename"}:
-            return self._named(call, [Path(_decoded(t)) for t in _TEXT.findall(arguments)], arguments)
-        path = self._path(arguments)
+            paths = [Path(_decoded(name)) for name in _TEXT.findall(arguments)]
+            is_ours = any(path.parent == self._data and _KEPT.fullmatch(path.name) for path in paths)
+            return self._named(call, [path.name for path in paths], arguments) if is_ours else []
+        path = _path(arguments)
         if path == self._data and call in {"fsync", "fdatasync"}:
-            return Flushed("", before)
-        if path is None or not self._is_database(path):
-            return None
-        return _content_call(call, path.name, arguments, int(match.group(3)), before)
+            return [Flushed("", before)]
+        if path is None or path.parent != self._data or not _KEPT.fullmatch(path.name):
+            return []
+        return [self._content(call, path.name, arguments, result, before)]
 
-    def _named(self, call: str, paths: list[Path], arguments: bytes) -> Operation | None:
-        match call, paths:
-            case "openat", [path] if self._is_database(path) and b"O_CREAT" in arguments:
-                assert b"O_TRUNC" not in arguments, f"{path.name} is emptied"
-                return Made(path.name)
-            case "unlink", [path] if self._is_database(path):
-                return Removed(path.name)
-            case "rename", [old, new] if self._is_database(old) or self._is_database(new):
-                return Renamed(old.name, new.name)
-        return None
+    def _named(self, call: str, names: list[str], arguments: bytes) -> list[Operation]:
+        match call, names:
+            case "openat", [name] if b"O_TRUNC" in arguments:
+                self._ends[name] = 0
+                return [Made(name), Cut(name, 0)]
+            case "openat", [name]:
+                return [Made(name)] if b"O_CREAT" in arguments else []
+            case "unlink", [name]:
+                return [Removed(name)]
+            case _:
+                return [Renamed(*names)]
 
-    def _path(self, text: bytes) -> Path | None:
-        """The file of the first argument, as ``-y`` shows it."""
-        found = _PATH.search(text.split(b",", 1)[0])
-        return Path(_decoded(found.group(1))) if found else None
+    def _content(self, call: str, name: str, arguments: bytes, result: int, before: int) -> Operation:
+        last = arguments.rsplit(b",", 1)[-1]
+        match call:
+            case "pwrite64":
+                return Written(name, int(last), _bytes(arguments)[:result])
+            case "write" if name in self._ends:
+                self._ends[name] += result
+                return Written(name, self._ends[name] - result, _bytes(arguments)[:result])
+            case "ftruncate":
+                return Cut(name, int(last))
+            case "fsync" | "fdatasync":
+                return Flushed(name, before)
+            case _:
+                raise AssertionError(f"{call} on {name}: this way of changing a file is not simulated yet")
 
-    def _is_database(self, path: Path) -> bool:
-        return path.parent == self._data and _DATABASE.fullmatch(path.name) is not None
 
-
-def _content_call(call: str, name: str, arguments: bytes, result: int, before: int) -> Operation:
-    last = int(arguments.rsplit(b",", 1)[-1]) if b"," in arguments else 0
-    match call:
-        case "pwrite64":
-            return Written(name, last, _bytes(arguments)[:result])
-        case "ftruncate":
-            return Cut(name, last)
-        case "fsync" | "fdatasync":
-            return Flushed(name, before)
-        case _:
-            raise AssertionError(f"{call} on {name}: this way of changing a database is not simulated yet")
+def _path(text: bytes) -> Path | None:
+    """The file of the first argument, as ``-y`` shows it."""
+    found = _PATH.search(text.split(b",", 1)[0])
+    return Path(_decoded(found.group(1))) if found else None
 
 
 def _decoded(text: bytes) -> str:

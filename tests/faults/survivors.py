@@ -37,6 +37,7 @@ from kioskd.station.checkins import CheckIns, Printers
 from kioskd.station.kiosk import Kiosk
 from kioskd.station.printing import PrintQueue
 from kioskd.store import Store, audit, open_store
+from kioskd.store.heads import HeadFile
 from kioskd.store.outbox import OutboxState
 from kioskd.web.server import serve
 from tests.fakes import PaperPrinter
@@ -114,15 +115,24 @@ class Seen:
         return hash((*map(frozenset, names), tuple(done), tuple(sent), tuple(self.tokens.items())))
 
 
-async def examine(stores: Stores, heard: Heard) -> tuple[Seen, list[Finding]]:
+async def examine(folder: Path, stores: Stores, heard: Heard) -> tuple[Seen, list[Finding]]:
     """The databases as they were found, and what is wrong with them."""
     audited = {"station": None, "hub": hub_tables.audit, "records": records_tables.audit}
     findings: list[Finding] = []
     for store in (stores.station, stores.hub, stores.records):
         role = store.schema.role
         findings += await store.read(lambda c, r=role: list(_unsound(c, r, audited[r])))  # type: ignore[misc]
+    findings += list(_contradicted(folder))
     seen = await look(stores)
     return seen, [*findings, *_halves(seen), *_lost(seen, heard), *_doubled(seen)]
+
+
+def _contradicted(folder: Path) -> Iterator[Finding]:
+    """Ends of audit chains that were noted beside a database (compared when it opened) and are not in it."""
+    for role in ("hub", "records"):
+        noted = HeadFile(role, store_config(folder)).read()
+        if noted.problem or noted.contradicted or (folder / "data" / f"{role}.heads-refused").exists():
+            yield Finding(Kind.BROKEN, f"{role}: the noted end of the audit trail is not believed: {noted.problem}")
 
 
 async def look(stores: Stores) -> Seen:
