@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = commands.add_parser("demo", help="a whole front desk on this machine, with simulated hardware")
     demo.add_argument("--once", action="store_true", help="check in one patient, print the timeline, and end")
+    demo.add_argument("--split", action="store_true", help="station, hub and records as three processes")
     demo.set_defaults(command=_demo)
 
     simulate = commands.add_parser("simulate", help="the simulated hardware alone, as a process")
@@ -87,6 +88,10 @@ def _parser() -> argparse.ArgumentParser:
     broker = commands.add_parser("broker", help="write the files of a mosquitto for this site")
     broker.add_argument("folder", type=Path)
     broker.add_argument("--config", type=Path, required=True, metavar="FILE")
+    broker.add_argument("--station", action="append", default=[], metavar="NAME", help="one on a kiosk PC of its own")
+    broker.add_argument("--certificate", type=Path, metavar="FILE", help="the broker's; it then listens by TLS")
+    broker.add_argument("--key", type=Path, metavar="FILE", help="the certificate's private key")
+    broker.add_argument("--listen", default="0.0.0.0", metavar="ADDRESS", help="where, with a certificate")  # noqa: S104
     broker.set_defaults(command=_broker)
 
     audit = commands.add_parser("audit", help="the audit trail")
@@ -119,7 +124,7 @@ def _run(options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     from kioskd import demo
 
-    return demo.main(is_once=options.once)
+    return demo.main(is_once=options.once, is_split=options.split)
 
 
 def _simulate(options: argparse.Namespace) -> int:
@@ -162,9 +167,13 @@ def _outbox(options: argparse.Namespace) -> int:
 
 def _broker(options: argparse.Namespace) -> int:
     from kioskd import config
-    from kioskd.commands.broker import write_broker_files
+    from kioskd.commands.broker import Network, write_broker_files
+    from kioskd.errors import ConfigError
 
-    return write_broker_files(config.load(options.config), options.folder)
+    if bool(options.certificate) != bool(options.key):
+        raise ConfigError("--certificate and --key go together")
+    network = Network(options.certificate, options.key, options.listen) if options.certificate else None
+    return write_broker_files(config.load(options.config), options.folder, options.station, network)
 
 
 def _audit(options: argparse.Namespace) -> int:

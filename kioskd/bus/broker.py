@@ -127,8 +127,8 @@ def _config(plan: BrokerPlan) -> str:
         "log_type information",
         "connection_messages false",
     ]
-    daemon = _listener(plan, plan.mqtt, "daemon", ["protocol mqtt"])
     # For WebSocket, mosquitto binds every address of the machine unless the address family is said.
+    daemon = _listener(plan, plan.mqtt, "daemon", ["protocol mqtt", "socket_domain ipv4"])
     display = _listener(plan, plan.web, "display", ["protocol websockets", "socket_domain ipv4"])
     return "\n".join([*general, "", *daemon, "", *display]) + "\n"
 

@@ -177,10 +177,12 @@ class HubLink:
     async def _greet(self, greeting: Callable[[], Awaitable[None]]) -> None:
         while self.is_there:
             try:
-                return await greeting()
+                await greeting()
             except Unreachable as failure:
                 log.info("the hub is there and did not take what it is told first: %s", failure)
                 await asyncio.sleep(self._greet_again_s)
+            else:
+                return
 
     # --- ports.Hub ---------------------------------------------------------------------------------------------
 
