@@ -21,6 +21,7 @@ from pathlib import Path
 from drivers.cards.synthetic import crowd_person
 from kioskd import app, config, log
 from kioskd.demo.clinic import clinic_day, seed
+from kioskd.demo.desks import desks_of
 from kioskd.demo.path import FrontDeskPeople, Times, front_desk_people
 from kioskd.demo.rig import Rig, RigOptions
 
@@ -69,7 +70,7 @@ async def measure(folder: Path, patients: int) -> None:
         async with app.running(config.load(rig.site_file), str(rig.site_file), rig.site_text()) as daemon:
             ready_s = time.perf_counter() - began
             await seed(f"{daemon.addresses['fhir'].url}/fhir", rig.token, clinic_day(datetime.now(UTC), crowd))
-            async with front_desk_people(rig, daemon) as people:
+            async with front_desk_people(rig, desks_of(daemon)) as people:
                 idle_mib = rss_mib()
                 runs = [await one(people, person.id) for person in crowd]
                 end_mib = rss_mib()

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from drivers.cards.synthetic import SAMPLE_CARDS
-from kioskd.app import Running
+from kioskd.demo.desks import Desks
 from kioskd.demo.rig import Rig
 from kioskd.ports import FrontDesk, SampleCard, SimulatedPrinter
 from kioskd.staff import Role
@@ -71,18 +71,13 @@ class Lab:
 
 
 @asynccontextmanager
-async def lab(rig: Rig, daemon: Running) -> AsyncIterator[Lab]:
+async def lab(rig: Rig, desks: Desks) -> AsyncIterator[Lab]:
     """Serve the lab page from entering to leaving. Raises StartRefused."""
     accounts = tuple(
-        [
-            LabAccount(
-                role.value, await daemon.staff.add_account(role.value, [role], "system", is_permanent=True), page
-            )
-            for role, page in _ACCOUNTS.items()
-        ]
+        [LabAccount(role.value, await desks.password(role.value, role, page), page) for role, page in _ACCOUNTS.items()]
     )
-    url = {name: address.url for name, address in daemon.addresses.items()}
-    settings = LabSettings(url["kiosk"], url["console"], url["display"], url["records"], accounts)
-    page = LabPage(DeskHands(rig), daemon.news, daemon.pages, settings)
+    url = desks.urls
+    settings = LabSettings(url["kiosk"], url["console"], url["display"], url["records"], accounts, desks.is_split)
+    page = LabPage(DeskHands(rig), desks.news, desks.pages, settings)
     async with serve(page.app, HOST, rig.ports["lab"]) as address, page.watching():
         yield Lab(address.url, accounts)

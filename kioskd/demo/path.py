@@ -18,13 +18,13 @@ from uuid import UUID, uuid5
 
 import httpx
 
-from kioskd.app import Running
 from kioskd.bus.topics import SiteTopics
 from kioskd.bus.watch import DisplayWatch, watch_display
 from kioskd.core import events
 from kioskd.core.events import Event
 from kioskd.core.printing import SheetKind
-from kioskd.demo.person import Person
+from kioskd.demo.desks import Desks
+from kioskd.demo.person import PageProblem, Person
 from kioskd.demo.rig import SITE_ID, Rig
 from kioskd.demo.simulators import TICKETS, WRISTBANDS
 from kioskd.errors import KioskdError
@@ -35,6 +35,7 @@ from kioskd.staff import Role
 E = TypeVar("E", bound=Event)
 
 WITHIN_S = 20.0
+LOOK_AGAIN_S = 0.02
 AREA = "general"
 ROOM = "Zimmer 1"
 
@@ -98,13 +99,12 @@ class FrontDeskPeople:
     """Everybody who takes part, each at a page of their own."""
 
     rig: Rig
-    daemon: Running
-    diary: Diary
     patient: Person
     receptionist: Person
     secretary: Person
     display: DisplayWatch
     fhir: httpx.AsyncClient
+    diary: Diary
     sheets: dict[str, int] = field(default_factory=dict)
 
     async def check_in(self, card_id: str) -> tuple[Times, UUID, str]:
@@ -126,27 +126,56 @@ class FrontDeskPeople:
             times.note(f"{word} sent", at)
             at, _ = await self.diary.when(events.SheetPrinted, lambda e, k=kind: e.kind is k)  # type: ignore[misc]
             times.note(f"{word} proven", at)
-        await self._paper_is_out()
+        await self._paper_is_out(TICKETS)
+        await self._paper_is_out(WRISTBANDS)
         at, _ = await self.diary.when(events.RecordStored, lambda e: e.check_in_id == check_in_id)
         times.note("record stored", at)
         await self._call(times, checked_in.label)
+        times.note("called", (await self.diary.when(events.TicketCalled, lambda e: e.label == checked_in.label))[0])
         await self._record_is_there(check_in_id, checked_in.label)
         await self.rig.hardware("remove")
         await self.diary.when(events.CardRemoved)
         return times, check_in_id, checked_in.label
 
-    async def _paper_is_out(self) -> None:
-        """The simulated printers, which count by themselves, have one more sheet each."""
-        for printer in (TICKETS, WRISTBANDS):
-            self.sheets[printer] = self.sheets.get(printer, 0) + 1
-            count = self.sheets[printer]
-            if not await self.rig.hardware("wait-for-sheets", printer=printer, count=count, seconds=5.0):
-                raise PathBroken(f"the {printer} printer has not {count} sheets, and the daemon said it has")
+    async def check_in_seen_from_outside(self, card_id: str) -> tuple[Times, UUID, str]:
+        """The same where the daemon's events are in other processes: pages, paper and the record give the times.
+
+        Raises PathBroken, or PageProblem, DeviceUnavailable, BusError.
+        """
+        times = Times()
+        await self.patient.until('data-step="welcome"', WITHIN_S)
+        await self.rig.hardware("insert", card=card_id)
+        times.note("card in")
+        page = await self.patient.until('data-step="confirm"', WITHIN_S)
+        times.note("asked")
+        check_in_id = UUID(_found(r'data-session="([0-9a-f-]{36})"', page))
+        times.note("confirmed")
+        await self.patient.send("/confirm")
+        page = await self.patient.until('data-step="done"', WITHIN_S)
+        times.note("number shown")
+        label = _found(r'<p class="number">([A-Z][0-9]+)</p>', page)
+        await self._paper_is_out(TICKETS)
+        times.note("ticket out")
+        await self._paper_is_out(WRISTBANDS)
+        times.note("band out")
+        await self.patient.until('class="take-it"', WITHIN_S)
+        times.note("ticket proven")
+        await self._record_comes(check_in_id)
+        times.note("record stored")
+        await self._call(times, label)
+        await self._record_is_there(check_in_id, label)
+        await self.rig.hardware("remove")
+        return times, check_in_id, label
+
+    async def _paper_is_out(self, printer: str) -> None:
+        """A simulated printer, which counts by itself, has one more sheet."""
+        self.sheets[printer] = count = self.sheets.get(printer, 0) + 1
+        if not await self.rig.hardware("wait-for-sheets", printer=printer, count=count, seconds=5.0):
+            raise PathBroken(f"the {printer} printer has not {count} sheets")
 
     async def _call(self, times: Times, label: str) -> None:
+        times.note("called")
         await self.receptionist.send("/call-next", contains=ROOM, area=AREA, room=ROOM)
-        at, _ = await self.diary.when(events.TicketCalled, lambda e: e.label == label)
-        times.note("called", at)
         shown_at = await self.display.until(lambda s: any(c.label == label and c.room == ROOM for c in s.calls), 5.0)
         times.note("display right", shown_at)
 
@@ -159,38 +188,51 @@ class FrontDeskPeople:
         await self.receptionist.send(f"/tickets/{found.group(1)}/finish", page=f"/?ticket={found.group(1)}")
         await self.diary.when(events.TicketFinished, lambda e: e.label == label)
 
+    async def _encounter(self, check_in_id: UUID) -> int:
+        """The answer of the records backend to who asks for the check-in's Encounter: an HTTP status."""
+        return (await self.fhir.get(f"Encounter/{uuid5(NAMESPACE, f'{check_in_id}/encounter')}")).status_code
+
+    async def _record_comes(self, check_in_id: UUID) -> None:
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                while await self._encounter(check_in_id) != 200:  # noqa: ASYNC110 - another process has no event for us
+                    await asyncio.sleep(LOOK_AGAIN_S)
+        except TimeoutError:
+            raise PathBroken(f"no Encounter within {WITHIN_S:g} s") from None
+
     async def _record_is_there(self, check_in_id: UUID, label: str) -> None:
-        answer = await self.fhir.get(f"Encounter/{uuid5(NAMESPACE, f'{check_in_id}/encounter')}")
-        if answer.status_code != 200:
-            raise PathBroken(f"the records backend has no Encounter of the check-in (HTTP {answer.status_code})")
+        if (status := await self._encounter(check_in_id)) != 200:
+            raise PathBroken(f"the records backend has no Encounter of the check-in (HTTP {status})")
         if label not in await self.secretary.look("/"):
             raise PathBroken(f"the secretary's desk does not list {label}")
 
 
+def _found(pattern: str, page: str) -> str:
+    found = re.search(pattern, page)
+    if found is None:
+        raise PageProblem(f"the kiosk's page has nothing like {pattern}")
+    return found.group(1)
+
+
 @asynccontextmanager
-async def front_desk_people(rig: Rig, daemon: Running) -> AsyncIterator[FrontDeskPeople]:
+async def front_desk_people(rig: Rig, desks: Desks) -> AsyncIterator[FrontDeskPeople]:
     """Everybody at their page, signed in, and the display watched."""
-    url = {name: address.url for name, address in daemon.addresses.items()}
+    url = desks.urls
     topic = SiteTopics(SITE_ID).display_state(AREA)
     broker = rig.broker
     async with AsyncExitStack() as parts:
-        diary = Diary(parts.enter_context(daemon.news.subscribe()))
+        diary = Diary(parts.enter_context(desks.news.subscribe()))
         writing = asyncio.create_task(diary.write())
         parts.callback(writing.cancel)
         patient, receptionist, secretary = [
             await parts.enter_async_context(Person(url[page])) for page in ("kiosk", "console", "records")
         ]
-        for person, name, role in (
-            (receptionist, "receptionist", Role.RECEPTIONIST),
-            (secretary, "secretary", Role.SECRETARY),
+        for person, role, page in (
+            (receptionist, Role.RECEPTIONIST, "console"),
+            (secretary, Role.SECRETARY, "records"),
         ):
-            known = {account.name for account in await daemon.staff.accounts()}
-            password = (
-                await daemon.staff.reset_password(f"path-{name}", "system", is_permanent=True)
-                if f"path-{name}" in known
-                else await daemon.staff.add_account(f"path-{name}", [role], "system", is_permanent=True)
-            )
-            await person.sign_in(f"path-{name}", password)
+            name = f"path-{role.value}"
+            await person.sign_in(name, await desks.password(name, role, page))
         display = await parts.enter_async_context(
             watch_display(broker.web_url, broker.display.user, broker.display.password, topic)
         )
@@ -199,4 +241,4 @@ async def front_desk_people(rig: Rig, daemon: Running) -> AsyncIterator[FrontDes
                 base_url=f"{url['fhir']}/fhir", headers={"authorization": f"Bearer {rig.token}"}, trust_env=False
             )
         )
-        yield FrontDeskPeople(rig, daemon, diary, patient, receptionist, secretary, display, fhir)
+        yield FrontDeskPeople(rig, patient, receptionist, secretary, display, fhir, diary)

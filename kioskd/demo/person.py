@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from types import TracebackType
 from typing import Self
@@ -33,6 +34,30 @@ class Person:
     async def look(self, path: str = "/") -> str:
         """The page at ``path`` as HTML. Raises PageProblem."""
         return _page(await self._client.get(path), path)
+
+    async def until(self, text: str, within_s: float = 15.0) -> str:
+        """The page as soon as it holds ``text``, followed over its live stream as a browser does.
+
+        Raises PageProblem.
+        """
+        try:
+            async with asyncio.timeout(within_s):
+                while True:
+                    page = await self.look("/")
+                    if text in page:
+                        return page
+                    await self._until_streamed(text)
+        except TimeoutError:
+            raise PageProblem(f"the page did not show {text!r} within {within_s:g} s") from None
+
+    async def _until_streamed(self, text: str) -> None:
+        """Return when one message of the live stream held ``text``, or the stream ended."""
+        async with self._client.stream("GET", "/live") as stream:
+            seen = ""
+            async for line in stream.aiter_lines():
+                seen = seen + line + "\n" if line else ""
+                if text in seen:
+                    return
 
     async def send(self, action: str, page: str = "/", contains: str = "", **fields: str) -> str:
         """Send the form with ``action`` of ``page`` (the one that ``contains`` a text, where there are several).

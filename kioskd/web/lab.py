@@ -58,6 +58,8 @@ class LabSettings:
     display_url: str
     records_url: str
     accounts: tuple[LabAccount, ...] = ()
+    is_split: bool = False
+    """Station, hub and records are processes of their own, whose events nobody here hears."""
 
 
 class LabPage:
@@ -120,13 +122,17 @@ class LabPage:
     async def _watch(self, heard: Subscription) -> None:
         try:
             while True:
+                before = self._seen, self._blindness
                 is_printing = any(printer.is_printing for printer in self._seen.printers)
-                event = await (heard.next_within(PRINTING_LOOK_S) if is_printing else anext(heard))
+                must_look = is_printing or self._settings.is_split
+                event = await (heard.next_within(PRINTING_LOOK_S) if must_look else anext(heard))
+                has_heard = event is not None
                 while event is not None:
                     self._timeline.note(event)
                     event = await heard.next_within(0)
                 await self._look()
-                self._tell()
+                if has_heard or is_printing or before != (self._seen, self._blindness):
+                    self._tell()
         except StopAsyncIteration:
             self._changes.end()
 
@@ -178,6 +184,7 @@ class LabPage:
             "desk": self._seen,
             "cards": self._cards,
             "timeline": self._timeline,
+            "is_split": self._settings.is_split,
             "hanging": hanging,
             "next_step": 3 if step == 4 and any(hanging.values()) else step,
             "trouble": self._trouble or self._blindness,
