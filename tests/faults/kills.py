@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ PATIENCE_S = 45.0
 SHEETS_WITHIN_S = 3.0
 """How long a patient waits for paper before they go."""
 SPARE_PATIENTS = 4
+LAST_PAGES = 12
 
 MOMENTS = {
     "card in": (0.4, 4),
@@ -155,8 +157,10 @@ class Clinic:
         self._at_kiosk = NOBODY
         self._sessions: dict[str, str] = {}
         """Whose session it is, as soon as the page asked somebody about themselves or gave them a number."""
-        self._reached: asyncio.Event = asyncio.Event()
+        self._reached = asyncio.Event()
+        self._began = 0.0
         self._plan: Plan | None = None
+        self._pages: deque[str] = deque(maxlen=LAST_PAGES)
 
     # --- what is seen ----------------------------------------------------------------------------------------------
 
@@ -165,6 +169,9 @@ class Clinic:
         return len(self.facts.life_began_at) - 1
 
     def _saw(self, page: Page) -> None:
+        self._pages.append(
+            f"{time.monotonic() - self._began:.2f} s {page.step} {page.session[:4]} {page.label}".rstrip()
+        )
         if page is DARK:
             return
         if self._at_kiosk:
@@ -177,13 +184,13 @@ class Clinic:
 
     async def one(self, plan: Plan) -> None:
         """A patient takes the path and a process dies on the way; return when it is ready again and they are gone."""
-        self._plan, self._reached = plan, asyncio.Event()
+        self._plan, self._reached, self._began = plan, asyncio.Event(), time.monotonic()
         patient = asyncio.create_task(self._patient(plan))
         killer = asyncio.create_task(self._killer(plan, patient))
         try:
             await asyncio.gather(patient, killer)
         except (TimeoutError, DeviceUnavailable, StartRefused, PageProblem) as error:
-            self._problem(plan, f"{type(error).__name__}: {error}; the page was {self.eye.page}")
+            self._problem(plan, f"{type(error).__name__}: {error}; the pages were {', '.join(self._pages)}")
         finally:
             for task in (patient, killer):
                 task.cancel()
@@ -237,7 +244,7 @@ class Clinic:
         self.facts.visits.add((self._at_kiosk, self._life))
         async with httpx.AsyncClient(base_url=self.processes.url("kiosk"), trust_env=False, timeout=20) as finger:
             try:
-                await self.rig.hardware("insert", card="unknown" if plan.person is None else plan.person.id)
+                await self._insert(plan)
                 self._now("card in")
                 await self._at_the_page(plan, finger)
             finally:
@@ -248,6 +255,9 @@ class Clinic:
         if plan.moment == "call" or plan.number % 10 == 9:
             await self._while_killed(self.receptionist.call_next(lambda: self._now("call")))
 
+    async def _insert(self, plan: Plan) -> None:
+        await self.rig.hardware("insert", card="unknown" if plan.person is None else plan.person.id)
+
     async def _at_the_page(self, plan: Plan, finger: httpx.AsyncClient) -> None:
         """Do what the page asks for until it has given a number, or sent the patient to the desk."""
         answered: set[str] = set()
@@ -257,6 +267,8 @@ class Clinic:
             match page.step:
                 case "dark":
                     return not plan.stays
+                case "take-card":
+                    return True
                 case "confirm" | "idle":
                     return page.name == name and page.session not in answered
                 case "done" | "help":
@@ -268,6 +280,11 @@ class Clinic:
             page = await self.eye.until(needs_me, PATIENCE_S)
             if page is DARK:
                 return
+            if page.step == "take-card":  # without the hub it reads no card: out, and once more when it can
+                await self.rig.hardware("remove")
+                await self.eye.until(lambda p: p.step in {"welcome", "dark"}, PATIENCE_S)
+                await self._insert(plan)
+                continue
             self._sessions[page.session] = self._at_kiosk
             if page.step in {"done", "help"}:
                 self._now("number shown")
@@ -308,6 +325,8 @@ class Clinic:
             if code != 0:
                 self.outcome.problems.append(f"{role} ended with {code} after SIGTERM")
         facts.audit = await verify_audit(self.rig)
+        if len({promise.patient for promise in facts.promises}) < self.outcome.runs // 3:
+            self.outcome.problems.append("so few patients were given a number that the run proves nothing")
         for finding in judge(facts):
             self.outcome.lost += finding.kind == "lost"
             self.outcome.doubled += finding.kind == "doubled"
