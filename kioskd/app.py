@@ -23,7 +23,7 @@ from kioskd.news import News
 from kioskd.notify import notify
 from kioskd.roles.hub import hub_role
 from kioskd.roles.records import records_role
-from kioskd.roles.running import Running, now
+from kioskd.roles.running import Running, SteadyClock, now
 from kioskd.roles.station import linked_hub, station_role
 from kioskd.roles.watching import look_at_disk
 from kioskd.staff import Staff
@@ -74,7 +74,7 @@ async def running(config: Config, file: str = "site file", text: str = "") -> As
         if "hub" in roles or "records" in roles:
             accounts = await parts.enter_async_context(open_store(staff_tables.SCHEMA, config.store))
             daemon.watch_store(parts, "staff", accounts)
-            daemon.accounts = Staff(accounts, now, config.staff)
+            daemon.accounts = Staff(accounts, now, config.staff, SteadyClock())
             parts.callback(daemon.staff.close)
         if config.store.url is None:
             parts.callback(daemon.watch.look_at("disk", Kind.DISK, look_at_disk(config.store.folder)))

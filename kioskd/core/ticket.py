@@ -39,6 +39,23 @@ def business_day(now: datetime, zone: ZoneInfo, day_starts: time) -> date:
     return today if now >= begins_at else today - timedelta(days=1)
 
 
+STEPPED_BACK_AT_MOST = timedelta(hours=3)
+"""A clock that is set back further than this over the begin of a day is a mistake that was put right."""
+
+
+def day_in_hand(now: datetime, newest: date | None, zone: ZoneInfo, day_starts: time) -> date:
+    """The business day at ``now``, where ``newest`` is the latest that has tickets: a day begins once.
+
+    When the clock is set back over the begin of a day that has tickets already, that day stays. Numbers would not
+    repeat otherwise either, but the queue would change under people's eyes, and change again.
+    """
+    day = business_day(now, zone, day_starts)
+    if newest is None or newest <= day:
+        return day
+    begins_at = datetime.combine(newest, day_starts, zone).astimezone(UTC)
+    return newest if begins_at - now <= STEPPED_BACK_AT_MOST else day
+
+
 def day_bounds(day: date, zone: ZoneInfo, day_starts: time) -> tuple[datetime, datetime]:
     """First instant of a business day and of the next one, in the site's zone (a day has 23 to 25 hours)."""
     return (

@@ -6,7 +6,7 @@ audit entry. The event goes to live pages after the commit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
@@ -29,6 +29,7 @@ from kioskd.news import News
 from kioskd.store import AuditEntry, Store
 from kioskd.store import audit as audit_chain
 from kioskd.store import outbox as outbox_queue
+from kioskd.store.outbox import Backlog
 
 Command = Callable[[QueueEntry, datetime], tuple[QueueEntry, Event]]
 
@@ -65,16 +66,19 @@ class ReceptionDesk:
 
     async def view(self) -> ConsoleView:
         now = self._clock()
-        day = self._rules.day(now)
-        rows, devices, backlog = await self._store.read(
-            lambda c: (_queue_rows(c, day), _device_rows(c), outbox_queue.backlog(c, outbox, RECORDS))
-        )
+
+        def read(connection: Connection) -> tuple[date, list[QueueRow], tuple[DeviceRow, ...], Backlog]:
+            day = self._rules.day_in_hand(connection, now)
+            backlog = outbox_queue.backlog(connection, outbox, RECORDS)
+            return day, _queue_rows(connection, day), _device_rows(connection), backlog
+
+        day, rows, devices, backlog = await self._store.read(read)
         return ConsoleView(
             at=now,
             site_name=self._rules.site.name,
             business_day=day,
             areas=self.areas,
-            rows=tuple(sorted(rows, key=_console_order)),
+            rows=tuple(_in_console_order(rows)),
             devices=devices,
             records_pending=backlog.pending,
             records_parked=backlog.parked,
@@ -87,7 +91,7 @@ class ReceptionDesk:
         now = self._clock()
 
         def read(connection: Connection) -> Snapshot:
-            entries = tickets.entries_of_day(connection, self._rules.day(now))
+            entries = tickets.entries_of_day(connection, self._rules.day_in_hand(connection, now))
             epoch, version = tickets.epoch_of(connection), tickets.version_of(connection, area)
             return snapshot(entries, area, self._rules.name_of(area), DESK_AREA, epoch, version, now)
 
@@ -98,7 +102,9 @@ class ReceptionDesk:
         now = self._clock()
 
         def change(connection: Connection) -> TicketCalled | None:
-            called = queue.call_next(tickets.entries_of_day(connection, self._rules.day(now), area), room, now)
+            day = self._rules.day_in_hand(connection, now)
+            at = tickets.after_last_call(connection, day, now)
+            called = queue.call_next(tickets.entries_of_day(connection, day, area), room, at)
             if called is None:
                 return None
             entry, event = called
@@ -142,8 +148,9 @@ class ReceptionDesk:
             entry = tickets.entry(connection, ticket_id)
             if entry is None:
                 raise RuleViolation("unknown-ticket", "this ticket does not exist (any more)")
+            at = tickets.after_last_call(connection, self._rules.day_in_hand(connection, now), now)
             try:
-                changed, event = command(entry, now)
+                changed, event = command(entry, at)
             except WrongTicketState as error:
                 raise RuleViolation("wrong-state", str(error)) from None
             self._save(connection, changed, action, staff, now)
@@ -160,14 +167,16 @@ class ReceptionDesk:
         )
 
 
-def _console_order(row: QueueRow) -> tuple[int, float]:
-    match row.state:
-        case TicketState.WAITING:
-            return 0, 0.0  # the sort is stable: order of allocation
-        case TicketState.CALLED:
-            return 1, -(row.called_at or row.arrived_at).timestamp()
-        case _:
-            return 2, -row.arrived_at.timestamp()
+def _in_console_order(rows: Sequence[QueueRow]) -> list[QueueRow]:
+    """Who waits, first come first; who is called, the newest call first; who has been, the last to come first.
+
+    ``rows`` are in the order of allocation, which no change of the clock can turn round.
+    """
+    waiting = [row for row in rows if row.state is TicketState.WAITING]
+    called = [row for row in rows if row.state is TicketState.CALLED]
+    called.sort(key=lambda row: row.called_at or row.arrived_at, reverse=True)
+    ended = [row for row in reversed(rows) if row.state not in {TicketState.WAITING, TicketState.CALLED}]
+    return [*waiting, *called, *ended]
 
 
 def _queue_rows(connection: Connection, day: date) -> list[QueueRow]:

@@ -28,7 +28,7 @@ from kioskd.core.events import (
 from kioskd.core.identity import Card, Identified, Reason, Refused
 from kioskd.core.printing import Cause, PrintState, ProofKind
 from kioskd.core.queue import TicketState
-from kioskd.core.ticket import business_day, day_bounds
+from kioskd.core.ticket import business_day, day_bounds, day_in_hand
 from kioskd.errors import StoreError, Unreachable
 from kioskd.hub import tickets
 from kioskd.hub.tables import audit, check_in, device, outbox, sheet, ticket
@@ -75,6 +75,15 @@ class SiteRules:
     def day(self, now: datetime) -> date:
         return business_day(now, self.site.zone, self.site.day_starts)
 
+    def day_in_hand(self, connection: Connection, now: datetime) -> date:
+        """The business day of the queue at ``now``; see ``core.ticket.day_in_hand``."""
+        return day_in_hand(now, tickets.newest_day(connection), self.site.zone, self.site.day_starts)
+
+    def day_of_ticket(self, connection: Connection, arrived_at: datetime, now: datetime) -> date:
+        """Who is answered a day late counts to the day of their arrival, everybody else to the day in hand."""
+        arrived = self.day(arrived_at)
+        return arrived if arrived < self.day(now) else self.day_in_hand(connection, now)
+
 
 class Site:
     """One clinic's shared state. ``clock`` gives aware UTC."""
@@ -120,7 +129,7 @@ class Site:
         made = tickets.allocate(
             connection,
             self._rules.site.id,
-            self._rules.day(request.arrived_at),
+            self._rules.day_of_ticket(connection, request.arrived_at, now),
             area.series,
             area.id,
             request.check_in_id,
@@ -188,7 +197,7 @@ class Site:
         made = tickets.allocate(
             connection,
             self._rules.site.id,
-            self._rules.day(request.arrived_at),
+            self._rules.day_of_ticket(connection, request.arrived_at, now),
             self._rules.hub.help_series,
             DESK_AREA,
             request.check_in_id,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, Date, Row, bindparam, insert, select, text, update
+from sqlalchemy import Connection, Date, Row, bindparam, func, insert, select, text, update
 
 from kioskd.core.queue import QueueEntry, TicketState
 from kioskd.core.ticket import Ticket
-from kioskd.hub.tables import area_version, check_in, epoch, ticket
+from kioskd.hub.tables import area_version, check_in, counter, epoch, ticket
 
 _NEXT_NUMBER = text(
     "INSERT INTO counter (business_day, series, last) VALUES (:day, :series, 1) "
@@ -48,6 +48,19 @@ def allocate(connection: Connection, site: str, day: date, series: str, area: st
         )
     )
     return made
+
+
+def newest_day(connection: Connection) -> date | None:
+    """The latest business day that has tickets, or None."""
+    newest: date | None = connection.scalar(select(func.max(counter.c.business_day)))
+    return newest
+
+
+def after_last_call(connection: Connection, day: date, now: datetime) -> datetime:
+    """``now``, but later than the last call of a day: the newest call stands first, whatever the clock does."""
+    is_called = (ticket.c.business_day == day) & (ticket.c.state == TicketState.CALLED)
+    last: datetime | None = connection.scalar(select(func.max(ticket.c.called_at)).where(is_called))
+    return now if last is None else max(now, last + timedelta(milliseconds=1))
 
 
 def next_band(connection: Connection, patient_id: str) -> int:

@@ -39,12 +39,23 @@ class SignInDelayed(AccessDenied):
 
 
 class Staff:
-    """The use cases of staff.db. ``clock`` gives aware UTC; ``actor`` is who does it: ``staff:NAME`` or ``system``."""
+    """The use cases of staff.db. ``actor`` is who does it: ``staff:NAME`` or ``system``.
 
-    def __init__(self, store: Store, clock: Callable[[], datetime], config: StaffConfig | None = None) -> None:
+    ``clock`` gives aware UTC, for what people read. ``steady_clock`` too, but nothing moves it when somebody sets the
+    machine's clock: how long a session is idle and a wrong password costs depends on it. The same if none is given.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], datetime],
+        config: StaffConfig | None = None,
+        steady_clock: Callable[[], datetime] | None = None,
+    ) -> None:
         limits = config or StaffConfig()
         self._store = store
         self._clock = clock
+        self._steady_clock = steady_clock or clock
         self._limits = sessions.Limits(timedelta(minutes=limits.idle_minutes), timedelta(hours=limits.session_hours))
         self._hashing = CallThread("password-hash")
 
@@ -99,7 +110,7 @@ class Staff:
             _still(connection, proven)
             throttle.forget(connection, account, address)
             self._audit(connection, f"staff:{account}", "sign-in", account, {"address": address})
-            return sessions.begin(connection, account, self._limits, self._clock())
+            return sessions.begin(connection, account, self._limits, self._steady_clock())
 
         return await self._store.write(begin)
 
@@ -109,7 +120,7 @@ class Staff:
         ``is_activity``: the person did something just now, which begins their idle time anew; a live stream passes
         False.
         """
-        now = self._clock()
+        now = self._steady_clock()
         found = await self._store.read(lambda c: sessions.find(c, token, self._limits, now))
         if found is None:
             return None
@@ -146,7 +157,7 @@ class Staff:
             throttle.forget(connection, account, address)
             self._set_password(connection, account, password_hash, must_change=False)
             self._audit(connection, f"staff:{account}", "change-password", account, {"address": address})
-            return sessions.begin(connection, account, self._limits, self._clock())
+            return sessions.begin(connection, account, self._limits, self._steady_clock())
 
         return await self._store.write(change)
 
@@ -188,7 +199,7 @@ class Staff:
         """The account, once its password was given. Raises SignInDelayed or AccessDenied."""
 
         def attempt(connection: Connection) -> tuple[Row[Any] | None, timedelta]:
-            left = throttle.count_attempt(connection, name, address, self._clock())
+            left = throttle.count_attempt(connection, name, address, self._steady_clock())
             return _account(connection, name), left
 
         account, left = await self._store.write(attempt)

@@ -36,6 +36,7 @@ def token_hash(token: str) -> str:
 def begin(connection: Connection, account: str, limits: Limits, now: datetime) -> str:
     """A new session; its token. Sessions of anybody that are over are removed on the way."""
     is_over = (SESSION.c.created_at <= now - limits.whole) | (SESSION.c.last_seen_at <= now - limits.idle)
+    is_over |= SESSION.c.last_seen_at > now + limits.idle
     connection.execute(delete(SESSION).where(is_over))
     token = new_token()
     row = {"token_hash": token_hash(token), "account": account, "created_at": now, "last_seen_at": now}
@@ -52,6 +53,8 @@ def find(connection: Connection, token: str, limits: Limits, now: datetime) -> t
     began_at, seen_at = row[SESSION.c.created_at], row[SESSION.c.last_seen_at]
     if now - began_at >= limits.whole or now - seen_at >= limits.idle:
         return None
+    if seen_at > now + limits.idle:
+        return None  # the clock was set back before this start: nobody can tell how long they were away
     roles = frozenset(Role(role) for role in row[ACCOUNT.c.roles])
     return StaffMember(row[ACCOUNT.c.name], roles, row[ACCOUNT.c.must_change_password]), seen_at
 
