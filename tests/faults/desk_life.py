@@ -12,10 +12,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+
+from sqlalchemy import select
 
 from kioskd.beside import beside
 from kioskd.config import AreaConfig, HubConfig, SiteConfig, StoreConfig
@@ -45,6 +47,7 @@ from kioskd.ports import (
 from kioskd.records import tables as records_tables
 from kioskd.records.backend import Records
 from kioskd.records.rest import fhir_app
+from kioskd.station import intents, jobs
 from kioskd.station import tables as station_tables
 from kioskd.station.checkins import CheckIns, Printers
 from kioskd.station.devices.supervisor import ManagedDevice
@@ -89,6 +92,7 @@ class ToldSite(Site):
     """The hub, which tells what it answers to the station."""
 
     tell: Tell
+    desk: Desk
 
     async def check_in(self, request: CheckInRequest) -> CheckInReply:
         reply = await super().check_in(request)
@@ -103,6 +107,7 @@ class ToldSite(Site):
     async def report_print(self, report: PrintReport) -> None:
         await super().report_print(report)
         self.tell("desk", key=key_text(JobKey(report.check_in_id, report.kind, report.copy)))
+        self.desk.stirred.set()
 
 
 class ToldPrinter:
@@ -182,6 +187,27 @@ class Desk:
     delivered: set[UUID] = field(default_factory=set)
     stirred: asyncio.Event = field(default_factory=asyncio.Event)
 
+    async def settled(self) -> None:
+        """Until no question, sheet, report or delivery is open any more."""
+        async with asyncio.timeout(SETTLED_WITHIN_S):
+            while True:
+                self.stirred.clear()
+                if await self._is_settled():
+                    return
+                await self.stirred.wait()
+
+    async def _is_settled(self) -> bool:
+        open_here = await self.station.read(lambda c: [*jobs.unfinished(c), *intents.open_intents(c)])
+        message, sheet = hub_tables.outbox.c, hub_tables.sheet
+        is_open = select(message.id).where(message.destination == RECORDS, message.state == OutboxState.PENDING)
+        open_there = await self.hub.read(lambda c: c.scalars(is_open).all())
+        made = await self.station.read(lambda c: jobs.made_since(c, datetime.min.replace(tzinfo=UTC)))
+        known = await self.hub.read(
+            lambda c: {(r.check_in_id, r.kind, r.copy, r.state) for r in c.execute(select(sheet))}
+        )
+        at_desk = {(job.key.check_in_id, job.key.kind, job.key.copy, job.state) for job in made} <= known
+        return not open_here and not open_there and at_desk
+
     async def until(self, is_so: Callable[[], bool]) -> None:
         async with asyncio.timeout(SETTLED_WITHIN_S):
             while not is_so():
@@ -229,6 +255,7 @@ async def open_desk(
         checkins = CheckIns(SITE, station, site, printers, clock, lambda _, english: english)
         kiosk = Kiosk(STATION, SITE, site, checkins, queue, news, clock)
         desk = Desk(station, hub, records, kiosk, queue, tell)
+        site.desk = desk
         _listen(desk)
         await queue.recover()
         await kiosk.recover()

@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,16 +43,16 @@ def why_not_traced() -> str:
     return "" if done.returncode == 0 else f"this machine does not let strace trace a process: {done.stderr.strip()}"
 
 
-def record(folder: Path, module: str, *arguments: str) -> list[Operation]:
-    """Run ``python -m module FOLDER arguments`` under strace; what it did to ``folder/data`` and told, in order."""
+def record(folder: Path, program: Sequence[str]) -> list[Operation]:
+    """Run Python with these arguments under strace; what was done to ``folder/data`` and told, in order.
+
+    Raises AssertionError when the program fails.
+    """
     trace = folder.with_name(folder.name + ".trace")
     strace = ["strace", "-f", "--seccomp-bpf", "-qq", "-y", "-xx", "-s", "10000000", "-e", f"trace={CALLS}"]
-    strace += ["-e", "signal=none", "-o", str(trace)]
-    program = [sys.executable, "-m", module, str(folder), *arguments]
+    strace += ["-e", "signal=none", "-o", str(trace), sys.executable, *program]
     try:
-        done = subprocess.run(
-            strace + program, cwd=ROOT, capture_output=True, text=True, timeout=RECORDED_WITHIN_S, check=False
-        )
+        done = subprocess.run(strace, cwd=ROOT, capture_output=True, text=True, timeout=RECORDED_WITHIN_S, check=False)
         assert done.returncode == 0, f"the recorded process failed: {done.stderr[-3000:]}"
         with trace.open("rb") as lines:
             return list(operations(lines, folder / "data", folder / TOLD_FILE))

@@ -31,7 +31,7 @@ from kioskd.ports import OutboxMessage
 from kioskd.records import tables as records_tables
 from kioskd.records.backend import Records
 from kioskd.records.rest import fhir_app
-from kioskd.station import intents, jobs
+from kioskd.station import jobs
 from kioskd.station import tables as station_tables
 from kioskd.station.checkins import CheckIns, Printers
 from kioskd.station.kiosk import Kiosk
@@ -274,10 +274,7 @@ class Recovery:
         await kiosk.recover()
         await self._deliver(stores.hub, site)
         after = await look(stores)
-        still_open = await stores.station.read(intents.open_intents)
-        findings = [Finding(Kind.LOST, f"intent {request.check_in_id} is open for ever") for request in still_open]
-        findings += [*_halves(after), *_lost(after, heard), *_doubled(after)]
-        return [*findings, *_unsettled(before, after), *_wrong_records(after)]
+        return unsettled(before, after, heard)
 
     async def _deliver(self, hub: Store, site: Site) -> None:
         """Until the outbox is empty."""
@@ -317,13 +314,21 @@ async def recovery(clock: Callable[[], datetime]) -> AsyncIterator[Recovery]:
         yield Recovery(client, clock, switch)
 
 
-def _unsettled(before: Seen, after: Seen) -> Iterator[Finding]:
+def unsettled(before: Seen, after: Seen, heard: Heard) -> list[Finding]:
+    """What is wrong after a recovery, given what there was before it."""
+    findings = [Finding(Kind.LOST, f"intent {id_} is open for ever") for id_ in after.asked]
+    findings += [*_halves(after), *_lost(after, heard), *_doubled(after)]
+    return [*findings, *_open_sheets(before, after), *_wrong_records(after)]
+
+
+def _open_sheets(before: Seen, after: Seen) -> Iterator[Finding]:
     """Sheets: every one is over, and none that had begun was set back to where it would be sent again."""
     for key, job in after.jobs.items():
         was = before.jobs.get(key)
         if not job.is_over:
             yield Finding(Kind.LOST, f"sheet {key} is {job.state} for ever")
-        if was and was.state in {PrintState.SENDING, PrintState.SENT} and job.state is not PrintState.UNKNOWN:
+        may_be_out = was is not None and was.state in {PrintState.SENDING, PrintState.SENT}
+        if may_be_out and job.state not in {PrintState.UNKNOWN, PrintState.PRINTED}:
             yield Finding(Kind.DOUBLED, f"sheet {key} may have come out and is {job.state}")
         if was is None and job.state is not PrintState.EXPIRED:
             yield Finding(Kind.DOUBLED, f"sheet {key} of a patient who has gone is {job.state}")
