@@ -78,6 +78,7 @@ def test_a_new_length_is_as_unsure_as_a_write(length: int, content: bytes) -> No
 
 def test_a_flush_that_is_not_honoured_keeps_nothing() -> None:
     made = Disk(is_honoured=lambda number, flush: flush.name == "")
-    for number, operation in enumerate([Made("a"), Written("a", 0, b"told"), Flushed("a", 2), Flushed("", 3)]):
+    operations: list[Operation] = [Made("a"), Written("a", 0, b"told"), Flushed("a", 2), Flushed("", 3)]
+    for number, operation in enumerate(operations):
         made.apply(number, operation)
     assert outcomes(made, Left.NOTHING) == {(("a", b""),)}
