@@ -42,8 +42,8 @@ class Demo:
         return found.group(1)
 
 
-def _start(folder: Path) -> Demo:
-    command = [sys.executable, "-m", "kioskd", "demo"]
+def _start(folder: Path, *options: str) -> Demo:
+    command = [sys.executable, "-m", "kioskd", "demo", *options]
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder, env=environment)
     assert process.stdout is not None
@@ -56,9 +56,9 @@ def _start(folder: Path) -> Demo:
 
 
 @pytest_asyncio.fixture
-async def demo(tmp_path: Path) -> AsyncIterator[Demo]:
+async def demo(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Demo]:
     async with asyncio.timeout(START_WITHIN_S):
-        running = await asyncio.to_thread(_start, tmp_path)
+        running = await asyncio.to_thread(_start, tmp_path, *getattr(request, "param", ()))
     yield running
     if running.process.poll() is None:
         running.process.send_signal(signal.SIGINT)
@@ -130,3 +130,34 @@ async def test_ctrl_c_ends_the_demo_with_the_page_open(demo: Demo):
         assert await asyncio.to_thread(demo.process.wait, 45) == 0
     with pytest.raises(httpx.ConnectError):
         await httpx.AsyncClient(trust_env=False).get(demo.url)
+
+
+@pytest.mark.parametrize("demo", [("--split",)], indirect=True)
+async def test_split_the_same_page_stands_before_three_processes_that_end_with_it(demo: Demo):
+    pids = [int(pid) for pid in re.findall(r"is process (\d+)$", demo.said, re.MULTILINE)]
+    assert len(pids) == 3
+    headers = {"origin": demo.url}
+    async with httpx.AsyncClient(base_url=demo.url, headers=headers, trust_env=False, timeout=20) as hand:
+
+        async def lab() -> str:
+            return (await hand.get("/")).text
+
+        page = await lab()
+        assert "three processes here" in page
+        kiosk, display = re.findall(r'<iframe src="(http://127\.0\.0\.1:\d+)/"', page)
+        for framed in (kiosk, display):
+            answer = await hand.get(framed, follow_redirects=True)
+            assert f"frame-ancestors {demo.url};" in answer.headers["content-security-policy"]
+        async with Person(kiosk) as patient:
+            await patient.until('data-step="welcome"')
+            assert (await hand.post("/card", data={"card": "anna-huber"})).status_code == 303
+            await patient.until('data-step="confirm"')
+            await patient.send("/confirm")
+        await _until(lab, 'id="sheet-wristbands-1"')
+        console, records = dict.fromkeys(re.findall(r'action="(http://127\.0\.0\.1:\d+)/sign-in"', page))
+        for desk, name in ((console, "receptionist"), (records, "secretary")):
+            signed_in = await hand.post(f"{desk}/sign-in", data={"name": name, "password": demo.password(name)})
+            assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/")
+    demo.process.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(demo.process.wait, 45) == 0
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
