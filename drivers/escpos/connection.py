@@ -31,6 +31,11 @@ class Connection:
         self.texts: list[str] = []
         """Answers to GS I, such as maker and model."""
 
+    @property
+    def has_worked_off(self) -> bool:
+        """Whether the printer has answered anything that was not a real-time request."""
+        return bool(self.status_back or self.finished_ids or self.queued_answers or self.texts)
+
     def close(self) -> None:
         self._line.close()
 

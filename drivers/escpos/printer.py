@@ -30,6 +30,7 @@ FLUSH_BYTES = 8192
 PROBE_TRIES = 3
 GRACE_S = 0.3
 REMEMBERED_SHEETS = 64
+MOST_FENCES = 64
 
 _PROBE_ID = b"0000"
 _FENCE = b"\x1dr\x01"  # Epson: GS r 1, answered when the printer has come to it
@@ -63,6 +64,8 @@ class EscposPrinter:
         self._fences_owed = 0
         """Fences of earlier epochs that the printer may still answer, on a connection they do not belong to."""
         self._is_set_up = False
+        self._is_first_epoch = True
+        """Of this process: nobody knows how the one before it ended."""
         self._is_fence_settled = False
         self._probe_tries = 0
 
@@ -86,11 +89,12 @@ class EscposPrinter:
     def close(self) -> None:
         if self._connection is None:
             return
-        if any(self._proof_of(token, self._connection) is None for token in self._sent):
+        if self._is_set_up_open or any(self._proof_of(token, self._connection) is None for token in self._sent):
             self._flush_bytes = max(self._flush_bytes, FLUSH_BYTES)
         self._fences_owed = self._unanswered_fences(self._connection)
         self._connection.close()
         self._connection = None
+        self._is_first_epoch = False
         self._is_set_up = self._is_fence_settled = False
         self._probe_tries = 0
         self._sent.clear()
@@ -186,6 +190,11 @@ class EscposPrinter:
     def _model(self) -> str:
         return " ".join(self._connection.texts[:2]) if self._connection is not None else ""
 
+    @property
+    def _is_set_up_open(self) -> bool:
+        """Whether a set-up was sent and is not answered yet: half of it may be in the printer."""
+        return self._is_set_up and self._proof is ProofKind.NONE and self._probe_tries < PROBE_TRIES
+
     def _prepare(self, connection: Connection, deadline: float) -> bool:
         """Set the printer up once an epoch, and find out what it can prove; whether that is known.
 
@@ -194,6 +203,11 @@ class EscposPrinter:
         if not self._is_set_up:
             self._set_up(connection, deadline)
         if self._proof is ProofKind.NONE and self._probe_tries < PROBE_TRIES:
+            if self._probe_tries == 1 and self._is_first_epoch and not connection.has_worked_off:
+                # A daemon that was killed may have left half a command, which took our set-up for its parameters.
+                self._flush_bytes = FLUSH_BYTES
+                self._fences_owed = min(2 * self._fences_owed + 1, MOST_FENCES)
+                self._set_up(connection, deadline)
             self._probe_tries += 1
             self._settle(connection, deadline)
         return self._proof is not ProofKind.NONE or self._probe_tries >= PROBE_TRIES
@@ -209,6 +223,7 @@ class EscposPrinter:
         try:
             connection.write(flush + probe + _FENCE * (self._fences_owed + 1), deadline)
         except WriteFailed as broken:
+            self._flush_bytes = FLUSH_BYTES
             self.close()
             raise DeviceUnavailable(self._name, f"the printer does not take its set-up: {broken}") from broken
         self._flush_bytes = 0
@@ -232,7 +247,7 @@ class EscposPrinter:
         """How many fences the printer may answer after this epoch; too many is safe, too few is not."""
         if not self._is_fence_settled:
             ours = self._fences_owed + 1 if self._is_set_up else 0
-            return min(self._fences_owed + ours, 64)
+            return min(self._fences_owed + ours, MOST_FENCES)
         return sum(1 for sent in self._sent.values() if sent.fence and sent.fence > connection.queued_answers)
 
     def _next_sent(self, connection: Connection, token: int) -> _Sent:

@@ -34,6 +34,8 @@ FIRST_PAUSE_S = 0.002
 LONGEST_PAUSE_S = 0.25
 
 _CANCEL_PARTIAL = b"~JX"
+_END_OF_LINE = b"\r\n"
+"""Ends half a question that an earlier connection left, which would take ours for its rest; else it means nothing."""
 _ODOMETER = b'! U1 getvar "odometer.total_label_count"\r\n'
 _UNKNOWN = "?"
 
@@ -128,7 +130,7 @@ class ZplPrinter:
 
     def _identify(self) -> None:
         """Clear what a broken transmission left, and learn the model. A mute printer is open all the same."""
-        begin = _CANCEL_PARTIAL if self._may_hold_part else b""
+        begin = _END_OF_LINE + (_CANCEL_PARTIAL if self._may_hold_part else b"")
         answers = self._ask(begin + b"~HI~HS", IDENTIFY_WITHIN_S).answers
         if answers.host is not None and answers.host.is_format_partial:
             # Left by a daemon that was killed: the next band would be drawn over another patient's fields.

@@ -134,6 +134,11 @@ class VirtualWristbandPrinter:
         with self._mechanics.changed:
             return self._mechanics.changed.wait_for(lambda: self._mechanics.is_printing, seconds)
 
+    def wait_until_idle(self, seconds: float) -> bool:
+        """Whether every format that came in is printed, waiting at most ``seconds``; half a one may be left."""
+        with self._mechanics.changed:
+            return self._mechanics.changed.wait_for(lambda: self._mechanics.is_idle, seconds)
+
     @property
     def odometer(self) -> int:
         return self._mechanics.odometer

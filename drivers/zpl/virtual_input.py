@@ -44,8 +44,8 @@ class Format:
         return bool(re.search(rb"\^(FD|FV|GF|GB)", self.zpl, re.IGNORECASE))
 
 
-_GETVAR = re.compile(rb'! U1 getvar "([^"\r\n]*)"\r\n')
-_SGD_LINE = re.compile(rb"! U1 [^\r\n]*\r\n")
+_GETVAR = re.compile(rb'! U1 getvar "([^"\r\n]*)"\r+\n')
+_SGD_LINE = re.compile(rb"! U1 [^\r\n]*\r+\n")
 _LONGEST_OUTSIDE = 256
 _IN_FORMAT = re.compile(rb"~|\^XZ", re.IGNORECASE)
 _OUTSIDE = re.compile(rb"~|\^XA|! U1 ", re.IGNORECASE)

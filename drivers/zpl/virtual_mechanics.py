@@ -74,6 +74,10 @@ class Mechanics:
         return len(self._queue) - self.is_printing
 
     @property
+    def is_idle(self) -> bool:
+        return not self._queue
+
+    @property
     def bytes_waiting(self) -> int:
         return sum(len(batch.format.zpl) for batch in self._queue)
 

@@ -261,6 +261,37 @@ def test_half_a_ticket_of_a_broken_connection_is_cut_off_before_the_next(printer
     assert [sheet.text.splitlines()[0] for sheet in broken] == ["Riverside Clinic"]
 
 
+@pytest.mark.parametrize("after", range(20))
+def test_a_set_up_cut_at_any_byte_swallows_no_sheet(virtual, after):
+    """Half of ``GS ( H`` takes the next two bytes for a length, and whole tickets for its parameters."""
+    driver = driver_for(virtual)
+    virtual.drop_after(after)
+    try:
+        driver.open()
+    except DeviceUnavailable:
+        driver.open()
+    assert send_and_prove(driver, driver.render(TICKET)) is ProofKind.COMPLETION
+    assert ["A12" in sheet.text for sheet in virtual.sheets] == [True]
+    driver.close()
+
+
+@pytest.mark.parametrize("left", [b"\x1d(H", b"\x1dv0\x00\x48\x00\x18\x00", b"\x1dI"], ids=["GS ( H", "GS v 0", "GS I"])
+@pytest.mark.parametrize("has_process_id", [True, False])
+def test_half_a_command_of_a_daemon_that_was_killed_swallows_no_sheet(left, has_process_id):
+    with VirtualTicketPrinter(mechanical=False, supports_process_id=has_process_id) as virtual:
+        with socket.create_connection(("127.0.0.1", virtual.port)) as killed:
+            killed.sendall(left)
+        driver = driver_for(virtual)
+        driver.open()
+        until = monotonic() + WITHIN_S
+        while not (status := driver.status()).is_ready and monotonic() < until:
+            pass
+        assert status.proof is (ProofKind.COMPLETION if has_process_id else ProofKind.FENCE)
+        assert send_and_prove(driver, driver.render(TICKET)) is status.proof
+        assert virtual.sheets[-1].text.count("A12") == 1
+        driver.close()
+
+
 def test_a_power_cut_loses_the_sheet_and_proves_nothing(printer, virtual):
     virtual.set_paper(False)
     printer.send(printer.render(TICKET), 1)

@@ -300,3 +300,14 @@ def test_a_late_answer_to_an_earlier_question_is_not_taken_for_the_present_count
         assert printer.status().odometer == 100
         printer.close()
         thread.join(5)
+
+
+@pytest.mark.parametrize("left", [b"! U", b'! U1 getvar "odome', b'! U1 getvar "odometer.total_label_count"\r'])
+def test_half_a_question_of_an_earlier_connection_takes_none_of_ours(left: bytes) -> None:
+    with VirtualWristbandPrinter(mechanical=False) as virtual:
+        with socket.create_connection(("127.0.0.1", virtual.port)) as earlier:
+            earlier.sendall(left)
+        printer = ZplPrinter("bands", ZplConfig(port=f"tcp://127.0.0.1:{virtual.port}"))
+        printer.open()
+        assert printer.status().odometer == 1000
+        printer.close()
