@@ -39,7 +39,7 @@ class PaperPrinter:
 
     def render(self, sheet: TicketSheet | WristbandSheet) -> bytes:
         if isinstance(sheet, TicketSheet):
-            return f"{sheet.title}|{sheet.label}".encode()
+            return f"{sheet.title}|{sheet.label}{'|copy' if sheet.is_copy else ''}".encode()
         return f"band|{sheet.record_number}|{sheet.band_number}".encode()
 
     def open(self) -> None:

@@ -8,7 +8,8 @@
       └──not_printed (proven: nothing came out)
 
 ``begin`` is committed before the first byte, so after a crash a job in SENDING or SENT is UNKNOWN, never QUEUED:
-nobody can tell what came out. Only a job that is proven not printed is sent again by the daemon, and only while
+nobody can tell what came out. A patient who still stands there is asked: "yes" is a proof, "no" makes one copy, marked
+as such, a job of its own. Only a job that is proven not printed is sent again by the daemon, and only while
 its patient is there: a job not begun within ``BEGIN_WITHIN`` or when its session ends expires.
 """
 
@@ -52,7 +53,9 @@ class ProofKind(StrEnum):
     FENCE = "fence"
     """The printer answered a queued request behind the job: data was processed, paper not proven (ESC/POS ``GS r``)."""
     STAFF = "staff"
-    """A person said so."""
+    """Somebody of the staff said so."""
+    PATIENT = "patient"
+    """The patient said so, asked by the kiosk."""
     NONE = "none"
     """The device can't prove anything."""
 
@@ -75,6 +78,8 @@ class Cause(StrEnum):
     CONTENT_REFUSED = "content-refused"
     RESTARTED = "restarted"
     NOT_CONFIRMED = "not-confirmed"
+    MISSED = "missed"
+    """The patient said that it did not come out, and got a copy marked as such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +162,14 @@ def proven(job: PrintJob, proof: ProofKind, now: datetime) -> PrintJob:
     """The sheet is out."""
     _must_be(job, PrintState.SENT, PrintState.UNKNOWN)
     return replace(job, state=PrintState.PRINTED, proof=proof, cause=None, ended_at=now)
+
+
+def missed(job: PrintJob) -> PrintJob:
+    """Its patient says that it did not come out: a word, no proof. One copy, marked as such, follows it."""
+    _must_be(job, PrintState.UNKNOWN)
+    if job.key.copy > 1:
+        raise WrongPrintState("a copy that nobody saw is the desk's")
+    return replace(job, cause=Cause.MISSED)
 
 
 def lost(job: PrintJob, cause: Cause, now: datetime) -> PrintJob:

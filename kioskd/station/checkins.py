@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
@@ -22,7 +22,7 @@ from sqlalchemy import Connection
 
 from kioskd.config import SiteConfig
 from kioskd.core import printing
-from kioskd.core.printing import Cause, JobKey, PrintJob, SheetKind
+from kioskd.core.printing import Cause, JobKey, PrintJob, PrintState, SheetKind
 from kioskd.errors import NotPrinted, RuleViolation, Unreachable
 from kioskd.ports import CheckInReply, CheckInRequest, HelpReply, HelpRequest, Hub, TicketPrinter, WristbandPrinter
 from kioskd.station import intents, jobs, sheets
@@ -84,6 +84,30 @@ class CheckIns:
 
     def _within_s(self, is_patient_here: bool) -> float:
         return self._ask_within_s if is_patient_here else ASK_AGAIN_WITHIN_S
+
+    async def copy_ticket(self, reply: CheckInReply | HelpReply, language: str) -> Sequence[PrintJob]:
+        """One copy, marked as such, for a patient who stands here and saw no ticket come out.
+
+        Nothing when the present ticket is not UNKNOWN, or is a copy itself: then the desk decides.
+        """
+        now = self._clock()
+        words = (language, self._site.name, self._site.zone, self._translate)
+        if isinstance(reply, CheckInReply):
+            kind, sheet = SheetKind.TICKET, sheets.ticket_sheet(reply, *words)
+        else:
+            kind, sheet = SheetKind.HELP_TICKET, sheets.help_sheet(reply, *words)
+        first = JobKey(reply.check_in_id, kind)
+        copy = self._job(replace(first, copy=2), self._printers.ticket, replace(sheet, is_copy=True), now)
+
+        def commit(connection: Connection) -> Sequence[PrintJob]:
+            unknown = jobs.load(connection, first)
+            if unknown is None or unknown.state is not PrintState.UNKNOWN:
+                return ()
+            missed = printing.missed(unknown)
+            jobs.save(connection, missed)
+            return [missed, *_add(connection, [copy], True, now)]
+
+        return await self._store.write(commit)
 
     async def recover(self, is_in_hand: Callable[[UUID], bool] = lambda _: False) -> list[PrintJob]:
         """Ask every open intent again, but not what ``is_in_hand``, being asked right now; the new print jobs.

@@ -17,7 +17,7 @@ from kioskd.core.patient import Patient
 from kioskd.core.printing import PrintJob, PrintState, SheetKind
 from kioskd.errors import KioskdError, RuleViolation, StoreError, Unreachable
 from kioskd.news import News
-from kioskd.ports import CheckInRequest, HelpRequest, Hub
+from kioskd.ports import CheckInReply, CheckInRequest, HelpReply, HelpRequest, Hub
 from kioskd.station.checkins import ASK_WITHIN_S, CheckIns, within
 from kioskd.station.printing import PrintQueue
 from kioskd.station.view import KioskView, SheetView
@@ -63,6 +63,8 @@ class Kiosk:
         """The session whose card is being read; None for a card that came while another one's answer was awaited."""
         self._printed_for: UUID | None = None
         self._sheets: dict[SheetKind, PrintJob] = {}
+        self._reply: CheckInReply | HelpReply | None = None
+        """What the sheets say, for a copy."""
         self._is_reader_ready = False
         self._stirred = asyncio.Event()
         self._may_ask_again = asyncio.Event()
@@ -93,6 +95,7 @@ class Kiosk:
             notice=s.notice,
             ticket=self._sheet_view(SheetKind.HELP_TICKET if s.step is Step.HELP else SheetKind.TICKET),
             wristband=self._sheet_view(SheetKind.WRISTBAND),
+            asks_for_ticket=self._asks_for_ticket,
             is_idle=checkin.is_idle(s, now),
             clears_in_s=None if clears_at is None else max(0, round((clears_at - now).total_seconds())),
             is_card_in_reader=s.card_in_reader,
@@ -140,7 +143,7 @@ class Kiosk:
         else:
             if self._is_in_hand(s.id):
                 self._area_name = reply.area_name
-                self._note_sheets(reply.check_in_id, added)
+                self._note_sheets(reply, added)
                 before = reply.was_checked_in_before
                 done = checkin.checked_in(
                     self._session, reply.label, reply.area, before, self._clock(), reply.called_to
@@ -253,7 +256,7 @@ class Kiosk:
             self._give_up(s.id)
         else:
             if self._is_in_hand(s.id):
-                self._note_sheets(reply.check_in_id, added)
+                self._note_sheets(reply, added)
                 self._set(checkin.help_issued(self._session, reply.label, self._clock()))
             await self._begin_to_print(s.id, reply.check_in_id, added)
         self._news.publish(CheckInRefused(self._clock(), self.station, s.id, reason))
@@ -277,14 +280,54 @@ class Kiosk:
             await self._queue.end_session(check_in_id)
         self._queue.announce(added)
 
-    def _note_sheets(self, check_in_id: UUID, added: Sequence[PrintJob]) -> None:
-        self._printed_for = check_in_id
+    def _note_sheets(self, reply: CheckInReply | HelpReply, added: Sequence[PrintJob]) -> None:
+        self._printed_for, self._reply = reply.check_in_id, reply
         self._sheets = {job.key.kind: job for job in added}
 
     def _sheet_changed(self, job: PrintJob) -> None:
-        if job.key.check_in_id == self._printed_for and job.key.kind in self._sheets:
-            self._sheets[job.key.kind] = job
-            self._tell()
+        shown = self._sheets.get(job.key.kind)
+        if job.key.check_in_id != self._printed_for or shown is None or job.key.copy < shown.key.copy:
+            return
+        self._sheets[job.key.kind] = job
+        if self._asks_for_ticket and job.state is not shown.state:
+            self._set(checkin.touched(self._session, self._clock()))  # who is asked has time to answer
+        self._tell()
+
+    @property
+    def _ticket(self) -> PrintJob | None:
+        """The ticket or help ticket of who stands here."""
+        return next((job for kind, job in self._sheets.items() if kind is not SheetKind.WRISTBAND), None)
+
+    @property
+    def _asks_for_ticket(self) -> bool:
+        """Nobody but the patient can tell; of a copy that nobody saw the desk is told, not asked again."""
+        job = self._ticket
+        is_shown = self._session.step in {Step.DONE, Step.HELP}
+        return is_shown and job is not None and job.state is PrintState.UNKNOWN and job.key.copy == 1
+
+    async def ticket_came(self, session_id: UUID) -> None:
+        job = self._ticket
+        if self._session.id != session_id or not self._asks_for_ticket or job is None:
+            return
+        try:
+            await self._queue.seen_by_patient(job.key)
+        except StoreError as error:
+            log.warning("that a ticket came out can't be stored: %s", error)
+
+    async def ticket_missing(self, session_id: UUID) -> None:
+        reply = self._reply
+        if self._session.id != session_id or not self._asks_for_ticket or reply is None:
+            return
+        try:
+            added = await self._checkins.copy_ticket(reply, self._session.language)
+        except StoreError as error:
+            log.warning("a copy of a ticket can't be stored: %s", error)
+            return
+        if self._session.id == session_id:
+            for job in added:
+                self._sheets[job.key.kind] = job
+            self._set(checkin.touched(self._session, self._clock()))
+        await self._begin_to_print(session_id, reply.check_in_id, added)
 
     # --- time ----------------------------------------------------------------------------------------------
 
@@ -352,7 +395,7 @@ class Kiosk:
     def _set(self, session: Session) -> None:
         if session.id != self._session.id:
             self._area_name = ""
-            self._printed_for, self._sheets = None, {}
+            self._printed_for, self._reply, self._sheets = None, None, {}
         if session != self._session:
             self._session = session
             self._tell()

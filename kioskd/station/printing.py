@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from kioskd.core import printing
 from kioskd.core.events import SheetSent
-from kioskd.core.printing import BEGIN_WITHIN, Cause, JobKey, PrintJob, PrintState, SheetKind
+from kioskd.core.printing import BEGIN_WITHIN, Cause, JobKey, PrintJob, PrintState, ProofKind, SheetKind
 from kioskd.errors import DeviceUnavailable, NotPrinted, StoreError, StoreLost, Unreachable
 from kioskd.news import News
 from kioskd.ports import Hub, PrinterStatus, PrintReport, TicketPrinter, WristbandPrinter
@@ -74,6 +74,7 @@ class PrintQueue:
         self._untold: dict[JobKey, None] = {}
         self._has_news = asyncio.Event()
         self._is_hub_back = asyncio.Event()
+        self._is_desk_away = False
         self.changed: Callable[[PrintJob], None] = lambda job: None
 
     async def recover(self) -> None:
@@ -98,6 +99,21 @@ class PrintQueue:
                 self.wake(job.device)
             self.tell(job)
         self._expiry.set()
+
+    async def seen_by_patient(self, key: JobKey) -> None:
+        """The patient holds a sheet of which nobody could tell."""
+
+        def settle(connection: Connection) -> PrintJob | None:
+            job = jobs.load(connection, key)
+            if job is None or job.state is not PrintState.UNKNOWN:
+                return None
+            seen = printing.proven(job, ProofKind.PATIENT, self._clock())
+            jobs.save(connection, seen)
+            return seen
+
+        settled = await self._store.write(settle)
+        if settled is not None:
+            self.tell(settled)
 
     def wake(self, device: str) -> None:
         """Look at the queue of a device now."""
@@ -195,8 +211,11 @@ class PrintQueue:
         try:
             await within(self._hub.report_print(report), TELL_WITHIN_S)
         except Unreachable as error:
-            log.warning("the desk could not be told that a %s is %s: %s", key.kind, job.state, error)
+            if not self._is_desk_away:
+                log.warning("the desk could not be told that a %s is %s: %s", key.kind, job.state, error)
+            self._is_desk_away = True
             return False
+        self._is_desk_away = False
         return True
 
     async def work(self, device: ManagedDevice) -> None:

@@ -50,6 +50,8 @@ class KioskView:
     notice: str = ""
     ticket: SheetView = SheetView.NONE
     wristband: SheetView = SheetView.NONE
+    asks_for_ticket: bool = False
+    """Nobody can tell whether the ticket came out: the patient is asked, once."""
     is_idle: bool = False
     clears_in_s: int | None = None
     """Whole seconds until the page clears by itself, or None."""
@@ -79,6 +81,12 @@ class KioskSession(Protocol):
         """I need a person."""
 
     async def need_more_time(self, session_id: UUID) -> None: ...
+
+    async def ticket_came(self, session_id: UUID) -> None:
+        """My ticket came out."""
+
+    async def ticket_missing(self, session_id: UUID) -> None:
+        """No ticket came out: returns when one copy, marked as such, is on its way."""
 
     async def close(self, session_id: UUID) -> None:
         """I am done."""

@@ -41,8 +41,8 @@ Act = Callable[[UUID], Awaitable[None]]
 def kiosk_app(kiosk: KioskSession, news: News, pages: Pages, framed_by: Iterable[str] = ()) -> ASGIApp:
     """The kiosk of one station. Answers on this machine only; ``framed_by``: origins that may show it in a frame.
 
-    GET ``/`` is the page and ``/live`` its stream; POST ``/confirm``, ``/deny``, ``/help``, ``/more-time``, ``/close``
-    (field ``session``) and ``/language`` (field ``language``) answer 303 to ``/``, or the fragment to htmx.
+    GET ``/`` is the page and ``/live`` its stream; POST ``/confirm``, ``/deny``, ``/help``, ``/more-time``, ``/close``,
+    ``/ticket-came``, ``/ticket-missing`` (field ``session``) and ``/language`` (field ``language``) answer 303 to ``/``, or the fragment to htmx.
     """
     page = _KioskPage(kiosk, news, pages)
     acts = {
@@ -50,6 +50,8 @@ def kiosk_app(kiosk: KioskSession, news: News, pages: Pages, framed_by: Iterable
         "/deny": kiosk.deny,
         "/help": kiosk.ask_for_help,
         "/more-time": kiosk.need_more_time,
+        "/ticket-came": kiosk.ticket_came,
+        "/ticket-missing": kiosk.ticket_missing,
         "/close": kiosk.close,
     }
     routes = [

@@ -45,6 +45,8 @@ VIEWS = {
     "done-both": replace(_DONE, wristband=SheetView.TAKE_IT, is_card_in_reader=True),
     "done-no-paper": replace(_DONE, ticket=SheetView.NOT_NOW, wristband=SheetView.NOT_NOW),
     "done-unknown": replace(_DONE, ticket=SheetView.UNKNOWN, wristband=SheetView.UNKNOWN),
+    "done-asked": replace(_DONE, ticket=SheetView.UNKNOWN, asks_for_ticket=True),
+    "help-asked": replace(_HELP, ticket=SheetView.UNKNOWN, asks_for_ticket=True),
     "done-again": replace(_DONE, ticket=SheetView.NONE, was_checked_in_before=True),
     "asking-help": replace(_BASE, step=Step.ASKING_HELP),
     "help": _HELP,
@@ -107,6 +109,14 @@ class ScriptedKiosk:
     async def need_more_time(self, session_id: UUID) -> None:
         if self._takes(session_id, "more-time"):
             self.change(is_idle=False, clears_in_s=20 if self._view.clears_in_s is not None else None)
+
+    async def ticket_came(self, session_id: UUID) -> None:
+        if self._takes(session_id, "ticket-came"):
+            self.change(asks_for_ticket=False, ticket=SheetView.TAKE_IT)
+
+    async def ticket_missing(self, session_id: UUID) -> None:
+        if self._takes(session_id, "ticket-missing"):
+            self.change(asks_for_ticket=False, ticket=SheetView.PRINTING)
 
     async def close(self, session_id: UUID) -> None:
         if self._takes(session_id, "close"):
