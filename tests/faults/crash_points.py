@@ -3,8 +3,8 @@
 strace attaches to one thread of a front desk that is ready for its patient, and SIGKILL comes instead of the thread's
 k-th call of a kind, so that the call has no effect any more. A first run without a kill counts the calls of every
 thread. What dies is station, hub and records with the real drivers of both printers in one process, which is how kioskd
-runs by default, but for pages, broker and card reader: they keep no state, and a whole daemon on its rig would take 4 s
-a point instead of half a second (it is killed at random moments elsewhere). The printers live outside and keep count.
+runs by default, but for pages, broker and card reader: they keep no state, and without them a life is forked in a
+moment, so that every point can be had. (``kills`` has the whole daemon.) The printers live outside and keep count.
 
 For ``bench/faults.py``::
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from tests.faults.disk import Cut, Flushed, Made, Operation, Removed, Renamed, Told, Written
@@ -34,6 +35,7 @@ connection, lock and reserve hold nothing.
 """
 
 
+@cache
 def why_not_traced() -> str:
     """Why processes can't be traced here, or an empty text when they can."""
     if shutil.which("strace") is None:
