@@ -24,16 +24,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.faults import starved
 from tests.faults.outcome import Outcome
+from tests.faults.recording import why_not_traced
 
 ROOT = Path(__file__).resolve().parents[1]
 IN_MEMORY = Path("/dev/shm")
-DISPLAYS = 20
+FOLDERS = ("folder", "workplace")
+"""How runners call the place where they may write."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: a runner of ``tests/faults`` with its numbers. It is called with a private folder."""
+    """One line of the table, or several: a runner of ``tests/faults``, called with a private folder and its numbers."""
 
     part: str
     module: str
@@ -42,10 +45,19 @@ class Row:
     quick: dict[str, Any]
     both: dict[str, Any] = field(default_factory=dict)
     in_memory: bool = False
+    why_not: str = ""
+    """Why this machine can't do it, or empty."""
+
+    @property
+    def name(self) -> str:
+        return " ".join([self.runner, *(str(value) for value in self.both.values())])
 
     def run(self, folder: Path, is_quick: bool) -> list[Outcome]:
         runner: Callable[..., Any] = getattr(importlib.import_module(f"tests.faults.{self.module}"), self.runner)
-        answer = runner(folder, **(self.quick if is_quick else self.full), **self.both)
+        numbers = {**self.both, **(self.quick if is_quick else self.full)}
+        answer = runner(
+            **{next(name for name in inspect.signature(runner).parameters if name in FOLDERS): folder}, **numbers
+        )
         if inspect.isawaitable(answer):
             answer = asyncio.run(_awaited(answer))
         return list(answer) if isinstance(answer, Iterable) else [answer]
@@ -58,7 +70,13 @@ async def _awaited(answer: Any) -> Any:
 ROWS = (
     Row("kills", "kills", "kills", {"count": 500}, {"count": 10}, {"seed": 1, "is_split": False}),
     Row("kills", "kills", "kills", {"count": 500}, {"count": 10}, {"seed": 2, "is_split": True}),
-    Row("power", "power", "power_cuts", {"points": 10_000}, {"points": 300}, in_memory=True),
+    Row("power", "power", "power_cuts", {"points": 10_000}, {"points": 300}, in_memory=True, why_not=why_not_traced()),
+    Row("power", "crash_points", "crash_points", {}, {"most": 20}, in_memory=True, why_not=why_not_traced()),
+    Row("cut", "cut", "printer_cuts", {"every": 1}, {"every": 48}),
+    *(
+        Row("starved", "starved", "run", {"runs": 5}, {"runs": 1}, {"fault": fault}, why_not=starved.why_not(fault))
+        for fault in starved.RUNS
+    ),
 )
 
 
@@ -70,12 +88,15 @@ def main() -> int:
     problems: list[str] = []
     for row in chosen:
         began = time.monotonic()
+        if row.why_not:
+            problems.append(f"{row.name} was not done: {row.why_not}")
+            continue
         try:
             with _folder(row) as folder:
                 found = row.run(folder, options.quick)
         except Exception as error:  # noqa: BLE001 - a bench goes on with the next row
             traceback.print_exc()
-            problems.append(f"{row.runner} did not end: {type(error).__name__}: {error}")
+            problems.append(f"{row.name} did not end: {type(error).__name__}: {error}")
             continue
         for outcome in found:
             print(_line(outcome, time.monotonic() - began), flush=True)

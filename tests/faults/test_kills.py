@@ -11,7 +11,7 @@ from tests.faults.kills import kills, plans
 LONG = 500
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("is_split", [False, True], ids=["one-process", "three-processes"])
 async def test_killed_at_random_moments_nothing_is_lost_or_doubled(tmp_path: Path, is_split: bool, seed: int) -> None:
