@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
 from kioskd.config import DESK_AREA
 from kioskd.core import queue
@@ -29,7 +29,7 @@ from kioskd.news import News
 from kioskd.store import AuditEntry, Store
 from kioskd.store import audit as audit_chain
 from kioskd.store import outbox as outbox_queue
-from kioskd.store.outbox import Backlog
+from kioskd.store.outbox import OutboxState
 
 Command = Callable[[QueueEntry, datetime], tuple[QueueEntry, Event]]
 
@@ -67,24 +67,24 @@ class ReceptionDesk:
     async def view(self) -> ConsoleView:
         now = self._clock()
 
-        def read(connection: Connection) -> tuple[date, list[QueueRow], tuple[DeviceRow, ...], Backlog]:
+        def read(connection: Connection) -> ConsoleView:
             day = self._rules.day_in_hand(connection, now)
             backlog = outbox_queue.backlog(connection, outbox, RECORDS)
-            return day, _queue_rows(connection, day), _device_rows(connection), backlog
+            return ConsoleView(
+                at=now,
+                site_name=self._rules.site.name,
+                business_day=day,
+                areas=self.areas,
+                rows=tuple(_in_console_order(_queue_rows(connection, day))),
+                devices=_device_rows(connection),
+                records_pending=backlog.pending,
+                records_parked=backlog.parked,
+                is_broker_up=self._is_broker_up(),
+                records_waiting_since=_records_waiting_since(connection),
+                parts=self._health().parts,
+            )
 
-        day, rows, devices, backlog = await self._store.read(read)
-        return ConsoleView(
-            at=now,
-            site_name=self._rules.site.name,
-            business_day=day,
-            areas=self.areas,
-            rows=tuple(_in_console_order(rows)),
-            devices=devices,
-            records_pending=backlog.pending,
-            records_parked=backlog.parked,
-            is_broker_up=self._is_broker_up(),
-            parts=self._health().parts,
-        )
+        return await self._store.read(read)
 
     async def snapshot_of(self, area: str) -> Snapshot:
         """What the displays of an area show now."""
@@ -229,6 +229,13 @@ def _sheets_of_day(connection: Connection, day: date) -> dict[UUID, dict[str, Sh
             SheetKind(row.kind), PrintState(row.state), proof, cause
         )
     return found
+
+
+def _records_waiting_since(connection: Connection) -> datetime | None:
+    """When the oldest message was committed that the records do not have yet."""
+    waits = (outbox.c.destination == RECORDS) & (outbox.c.state == OutboxState.PENDING)
+    since: datetime | None = connection.scalar(select(func.min(outbox.c.created_at)).where(waits))
+    return since
 
 
 def _device_rows(connection: Connection) -> tuple[DeviceRow, ...]:

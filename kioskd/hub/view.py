@@ -94,6 +94,8 @@ class ConsoleView:
     records_pending: int
     records_parked: int
     is_broker_up: bool
+    records_waiting_since: datetime | None = None
+    """When the oldest of ``records_pending`` was committed."""
     parts: tuple[Part, ...] = ()
     """The parts of the hub's process: databases, deliveries, broker, disk."""
 

@@ -25,6 +25,7 @@ from kioskd.core.events import CardRemoved, CardSeen, Event, PatientIdentified, 
 from kioskd.core.printing import PrintState
 from kioskd.core.queue import TicketState
 from kioskd.errors import RuleViolation
+from kioskd.health import Kind, Part, State
 from kioskd.hub.view import AreaRow, ConsoleView, Desk, QueueRow, RecordState
 from kioskd.news import News
 from kioskd.staff import Role, Staff
@@ -160,9 +161,18 @@ def _context(view: ConsoleView, person: SignedIn, selected: UUID | None) -> dict
         "unknown_sheets": [(r, s) for r in view.rows for s in r.sheets if s.state is PrintState.UNKNOWN],
         "parked": [r for r in view.rows if r.record is RecordState.PARKED],
         "troubled": [d for d in view.devices if d.state != "ready"],
+        "parts": [p for p in view.parts if p.kind is not Kind.DEVICE],
+        "unwell": [p for p in view.parts if p.why is not None and p.kind is not Kind.DEVICE],
+        "part_alerts": [p for p in view.parts if p.why is not None and not _has_own_alert(p)],
         "minutes_since": lambda moment: minutes_between(moment, view.at),
         "age": lambda row: age_on(row, view),
     }
+
+
+def _has_own_alert(part: Part) -> bool:
+    """Whether the console tells of a part in words of its own: devices, the broker, what the records do not have."""
+    is_backlog = part.kind is Kind.OUTBOX and part.state is State.TROUBLE
+    return part.kind in {Kind.DEVICE, Kind.BROKER} or is_backlog
 
 
 def _group(view: ConsoleView, area: AreaRow) -> dict[str, Any]:

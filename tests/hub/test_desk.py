@@ -269,6 +269,7 @@ async def test_everything_that_a_view_says(hub: HubUnderTest) -> None:
         records_pending=1,
         records_parked=0,
         is_broker_up=True,
+        records_waiting_since=NOW,
     )
 
 

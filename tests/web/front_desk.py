@@ -11,6 +11,7 @@ from kioskd.core.identity import Reason
 from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
 from kioskd.core.queue import QueueEntry, TicketState, WrongTicketState
 from kioskd.errors import RuleViolation
+from kioskd.health import Kind, Part, State
 from kioskd.hub.view import AreaRow, ConsoleView, DeviceRow, QueueRow, RecordState, SheetRow
 from kioskd.news import News
 
@@ -90,6 +91,21 @@ def devices() -> tuple[DeviceRow, ...]:
     )
 
 
+def well(*unwell: Part) -> tuple[Part, ...]:
+    """The parts of a hub, all well but these."""
+    kinds = {
+        "event loop": Kind.LOOP,
+        "hub database": Kind.STORE,
+        "delivery to records": Kind.OUTBOX,
+        "broker": Kind.BROKER,
+        "disk": Kind.DISK,
+        "device tickets": Kind.DEVICE,
+    }
+    since = NOW - timedelta(hours=1)
+    all_well = {name: Part(name, kind, State.OK, None, "", since) for name, kind in kinds.items()}
+    return tuple((all_well | {p.name: p for p in unwell}).values())
+
+
 class FrontDesk:
     """Implements ``hub.view.Desk``. ``log`` holds every command with who gave it."""
 
@@ -100,6 +116,8 @@ class FrontDesk:
         self.devices: tuple[DeviceRow, ...] = ()
         self.records_pending = self.records_parked = 0
         self.is_broker_up = True
+        self.records_waiting_since: datetime | None = None
+        self.parts: tuple[Part, ...] = ()
         self.site_name = "Praxis am Markt"
         self.now = NOW
 
@@ -111,7 +129,7 @@ class FrontDesk:
         rows = tuple(sorted(self.rows.values(), key=lambda r: (order.index(r.state), r.arrived_at)))
         return ConsoleView(
             self.now, self.site_name, self.now.date(), AREAS, rows, self.devices,
-            self.records_pending, self.records_parked, self.is_broker_up,
+            self.records_pending, self.records_parked, self.is_broker_up, self.records_waiting_since, self.parts,
         )  # fmt: skip
 
     async def call_next(self, area: str, room: str, staff: str) -> str | None:

@@ -17,12 +17,13 @@ from kioskd.core.events import DeviceChanged, PatientCheckedIn, RecordStored
 from kioskd.core.identity import Reason
 from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
 from kioskd.core.queue import TicketState
+from kioskd.health import Kind, Part, State, Why
 from kioskd.hub.view import RecordState, SheetRow
 from kioskd.web.console import minutes_between
 from tests.web.browser import DESK, LANDSCAPE, Visit
 from tests.web.conftest import OpenPage
 from tests.web.console_rig import Rig, console, enter, token_of
-from tests.web.front_desk import NOW, busy_morning, devices, help_row, row, ticket_id
+from tests.web.front_desk import NOW, busy_morning, devices, help_row, row, ticket_id, well
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -163,6 +164,76 @@ async def test_what_an_address_claims_is_not_believed(rig: Rig, client: httpx.As
         assert answer.status_code == 200
         assert "Not possible" not in answer.text
         assert "Choose a ticket on the left" in answer.text
+
+
+async def test_a_system_that_is_well_is_one_calm_line(rig: Rig, client: httpx.AsyncClient):
+    rig.desk.parts = well()
+    text = (await client.get("/")).text
+    assert "Databases, deliveries and connections work." in text
+    assert "Nothing needs you." in text
+    assert "Database of the front desk" not in text
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "words"),
+    [
+        (
+            ("hub database", Kind.STORE, State.FAILED, Why.REFUSES, "is locked"),
+            "Database of the front desk",
+            "It refuses to store.",
+        ),
+        (
+            ("disk", Kind.DISK, State.TROUBLE, Why.SHORT_OF_SPACE, "12 MB"),
+            "Disk",
+            "Hardly any room is left on the disk.",
+        ),
+        (("event loop", Kind.LOOP, State.FAILED, Why.LATE, "3.2 s"), "The program itself", "It answers late."),
+        (
+            ("delivery to records", Kind.OUTBOX, State.FAILED, Why.STANDS_STILL, "for 9 s"),
+            "Delivery to the records",
+            "It does not move.",
+        ),
+    ],
+)
+async def test_a_part_in_trouble_is_an_alert_with_its_reason_in_words(
+    rig: Rig, client: httpx.AsyncClient, part: tuple[Any, ...], name: str, words: str
+):
+    rig.desk.parts = well(Part(*part, NOW))
+    text = (await client.get("/")).text
+    for section in ('class="alerts"', 'class="parts"'):
+        said = text.partition(section)[2].partition("</section>")[0]
+        assert name in said
+        assert words in said
+    assert "Nothing needs you." not in text
+    assert "Databases, deliveries and connections work." not in text
+
+
+async def test_what_has_words_of_its_own_is_alerted_once(rig: Rig, client: httpx.AsyncClient):
+    rig.desk.is_broker_up = False
+    rig.desk.records_pending = 3
+    rig.desk.records_waiting_since = NOW - timedelta(minutes=25)
+    rig.desk.parts = well(
+        Part("broker", Kind.BROKER, State.TROUBLE, Why.AWAY, "", NOW),
+        Part("delivery to records", Kind.OUTBOX, State.TROUBLE, Why.NOT_DELIVERED, "3", NOW),
+        Part("device tickets", Kind.DEVICE, State.TROUBLE, Why.NOT_READY, "paper-out", NOW),
+    )
+    text = (await client.get("/")).text
+    alerts = text.partition('class="alerts"')[2].partition("</section>")[0]
+    assert re.search(r'class="count number">2<', alerts)
+    assert "3 messages wait for the records system. Nothing is lost. The oldest waits since 09:15." in alerts
+    system = text.partition('class="parts"')[2].partition("</section>")[0]
+    assert "3 messages wait." in system
+    assert "It can’t be reached. It is tried again all the time." in system
+    assert "paper" not in system
+
+
+@pytest.mark.parametrize("why", [w for w in Why if w is not Why.NOT_READY])
+async def test_every_reason_of_a_part_has_words(rig: Rig, client: httpx.AsyncClient, why: Why):
+    rig.desk.parts = well(Part("disk", Kind.DISK, State.TROUBLE, why, "7", NOW))
+    system = (await client.get("/")).text.partition('class="parts"')[2].partition("</section>")[0]
+    assert "Disk" in system
+    assert f"<p>{why}</p>" not in system
+    assert "<p></p>" not in system
 
 
 async def test_names_stand_in_the_body_and_nowhere_else(rig: Rig, client: httpx.AsyncClient):
