@@ -183,7 +183,7 @@ class Bus:
             raise BusError(f"request to {topic}: the connection was lost before the answer")
         body, failed = reply
         if failed:
-            raise BusError(f"request to {topic}: the other side failed; its log says why")
+            raise BusError(f"request to {topic}: the other side refused or failed; its log says why")
         return body
 
     async def respond(self, topic_filter: str, handler: Answer) -> None:

@@ -21,6 +21,7 @@ from kioskd.bus.hub_messages import (
     ASK_FOR_HELP,
     CHECK_IN,
     IDENTIFY,
+    LONGEST_WAIT_S,
     REPORT_DEVICE,
     REPORT_PRINT,
     STATION_STARTED,
@@ -54,7 +55,7 @@ GREET_AGAIN_S = 1.0
 
 
 class HubLink:
-    """See the module. ``run`` must run beside its use; ``key`` is the site key, 32 bytes."""
+    """See the module. ``run`` must run beside its use; ``key`` is the site key, 32 bytes. Raises ValueError."""
 
     def __init__(
         self,
@@ -67,6 +68,8 @@ class HubLink:
         greet_again_s: float = GREET_AGAIN_S,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
+        if within_s > LONGEST_WAIT_S:
+            raise ValueError(f"a station waits {LONGEST_WAIT_S:g} s at most for the hub, not {within_s:g}")
         self._bus = bus
         self._topics = topics
         self._sealer = Sealer(key, topics.site)

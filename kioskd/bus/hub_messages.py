@@ -26,6 +26,8 @@ from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
 from kioskd.ports import CheckInReply, CheckInRequest, DeviceReport, HelpReply, HelpRequest, PrintReport
 
 LINK_VERSION = 1
+LONGEST_WAIT_S = 30.0
+"""Longest that a station may wait for an answer."""
 
 Instant = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
 

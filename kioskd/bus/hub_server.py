@@ -20,6 +20,7 @@ from kioskd.bus.hub_messages import (
     ASK_FOR_HELP,
     CHECK_IN,
     IDENTIFY,
+    LONGEST_WAIT_S,
     METHODS,
     REPORT_DEVICE,
     REPORT_PRINT,
@@ -47,8 +48,6 @@ CLOCKS_MAY_DIFFER_S = 300.0
 """How far the clocks of station and hub may be apart before requests are refused."""
 CLOCKS_SHOULD_DIFFER_S = 30.0
 """How far they may be apart before that is logged; a hub that was busy or stopped for a while looks the same."""
-LONGEST_WAIT_S = 30.0
-"""Longest that a station may wait for an answer."""
 MOST_AT_ONCE = 64
 """Calls of the hub that run at one time; more are told to come again."""
 MOST_REMEMBERED = 100_000
@@ -217,6 +216,9 @@ class Doorkeeper:
         if token in self._seen:
             raise NotSealed("replayed", "it was there before")
         self._seen[token] = expires_at_ms
+
+    def __len__(self) -> int:
+        return len(self._seen)
 
     def _is_over(self, before_ms: int) -> bool:
         return next(iter(self._seen.values())) < before_ms
