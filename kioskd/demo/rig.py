@@ -35,13 +35,17 @@ ANSWER_WITHIN_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class RigOptions:
-    """``timezone``: the site's. ``is_split``: a process for each role instead of one for all."""
+    """``timezone``: the site's. ``is_split``: a process for each role instead of one for all.
+
+    ``records_port``: where the hub looks for the records backend instead of where it is, with a proxy in between.
+    """
 
     is_mechanical: bool = True
     is_split: bool = False
     languages: tuple[str, ...] = ("de", "en")
     timezone: str = "Europe/Berlin"
     has_fixed_ports: bool = False
+    records_port: int | None = None
 
 
 class Rig:
@@ -197,7 +201,7 @@ listen = "{self._at("kiosk")}"
 console_listen = "{self._at("console")}"
 display_listen = "{self._at("display")}"
 desk_name = "Anmeldung"
-records_url = "http://{self._at("fhir")}/fhir"
+records_url = "http://127.0.0.1:{self.options.records_port or self.ports["fhir"]}/fhir"
 records_token_file = "{self.folder / "records.token"}"
 
 [[area]]
