@@ -29,6 +29,7 @@ from kioskd.roles.watching import look_at_disk
 from kioskd.staff import Staff
 from kioskd.staff import tables as staff_tables
 from kioskd.store import open_store
+from kioskd.web.metrics import Metrics, metrics_app
 from kioskd.web.pages import Pages
 
 __all__ = ["STOP_WITHIN_S", "Running", "run", "running"]
@@ -69,8 +70,9 @@ async def running(config: Config, file: str = "site file", text: str = "") -> As
     """All roles of the site file, from entering to leaving. Raises StartRefused, or what a crashed part raised."""
     roles = config.site.roles
     async with AsyncExitStack() as parts:
-        daemon = Running(config, News(), Pages(config.site.zone), Watch(now, beat_for(watchdog_every_s())))
-        await parts.enter_async_context(beside(daemon.watch.run()))
+        watch = Watch(now, beat_for(watchdog_every_s()))
+        daemon = Running(config, News(), Pages(config.site.zone), watch, Metrics(lambda: watch.health))
+        await parts.enter_async_context(beside(watch.run(), daemon.metrics.follow(daemon.news)))
         if "hub" in roles or "records" in roles:
             accounts = await parts.enter_async_context(open_store(staff_tables.SCHEMA, config.store))
             daemon.watch_store(parts, "staff", accounts)
@@ -78,6 +80,8 @@ async def running(config: Config, file: str = "site file", text: str = "") -> As
             parts.callback(daemon.staff.close)
         if config.store.url is None:
             parts.callback(daemon.watch.look_at("disk", Kind.DISK, look_at_disk(config.store.folder)))
+        if config.metrics.listen is not None:
+            await daemon.serve(parts, "metrics", metrics_app(daemon.metrics, daemon.hosts), config.metrics.listen)
         if "records" in roles and config.records is not None:
             await parts.enter_async_context(records_role(daemon, config.records))
         if "hub" in roles and config.hub is not None and config.mqtt is not None:

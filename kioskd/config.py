@@ -181,6 +181,12 @@ class StaffConfig(Block):
     trusted_sign_in_origins: tuple[str, ...] = ()
 
 
+class MetricsConfig(Block):
+    """``[metrics]``: figures for Prometheus, off unless ``listen`` is set. They hold no patient data."""
+
+    listen: Listen | None = None
+
+
 class DeviceConfig(BaseModel):
     """``[[device]]``: ``name`` and ``driver`` here, every other key is the driver's own."""
 
@@ -205,6 +211,7 @@ class Config(Block):
     records: RecordsConfig | None = None
     mqtt: MqttConfig | None = None
     staff: StaffConfig = StaffConfig()
+    metrics: MetricsConfig = MetricsConfig()
     area: tuple[AreaConfig, ...] = ()
     device: tuple[DeviceConfig, ...] = ()
 

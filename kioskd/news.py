@@ -62,6 +62,11 @@ class News:
         self._subscriptions: set[Subscription] = set()
         self._is_over = False
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the daemon stops: no subscription will hear anything more."""
+        return self._is_over
+
     def publish(self, *events: Event) -> None:
         for event in events:
             for subscription in tuple(self._subscriptions):

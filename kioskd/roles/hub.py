@@ -24,7 +24,7 @@ from kioskd.hub.site import DISPLAYS, RECORDS, Site, SiteRules
 from kioskd.news import News
 from kioskd.ports import OutboxMessage
 from kioskd.roles.running import Running, broker_of, now, secret, site_key
-from kioskd.roles.watching import ask_outbox, look_at_connection
+from kioskd.roles.watching import ask_outbox, look_at_connection, waiting_for
 from kioskd.store import Store, open_store
 from kioskd.store.outbox import OutboxState
 from kioskd.web.console import console_app
@@ -103,6 +103,7 @@ async def _deliver(
     for name, progress in ((DISPLAYS, to_displays), (RECORDS, to_records)):
         ask = ask_outbox(store, outbox, name, progress, now)
         parts.callback(daemon.watch.ask(f"delivery to {name}", Kind.OUTBOX, ask))
+        daemon.metrics.add_backlog(name, waiting_for(store, outbox, name, now))
     await parts.enter_async_context(beside(displays.run([*(a.id for a in daemon.config.area), DESK_AREA])))
 
 

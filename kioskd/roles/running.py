@@ -18,6 +18,7 @@ from kioskd.roles.watching import ask_store
 from kioskd.staff import Staff
 from kioskd.store import Store
 from kioskd.store.engine import read_key
+from kioskd.web.metrics import Metrics
 from kioskd.web.pages import Pages
 from kioskd.web.security import LOOPBACK_HOSTS
 from kioskd.web.server import Address, serve
@@ -51,6 +52,7 @@ class Running:
     news: News
     pages: Pages
     watch: Watch
+    metrics: Metrics
     accounts: Staff | None = None
     addresses: dict[str, Address] = field(default_factory=dict)
 
@@ -74,6 +76,7 @@ class Running:
 
     def watch_store(self, parts: AsyncExitStack, role: str, store: Store) -> None:
         """Have a store looked after while ``parts`` are there; enter it first."""
+        store.on_write = self.metrics.committed(role)
         ask = ask_store(store, is_on_server=self.config.store.url is not None)
         parts.callback(self.watch.ask(f"{role} database", Kind.STORE, ask))
 

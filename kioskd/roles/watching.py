@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, Table, func, select, text
@@ -16,10 +16,11 @@ from kioskd.station.devices.supervisor import READY, ManagedDevice
 from kioskd.store import Store
 from kioskd.store.health import StoreState
 from kioskd.store.outbox import OutboxState
+from kioskd.web.metrics import Waiting
 
 LOW_DISK_BYTES = 512 * 2**20
 """Below this staff are told; a day of check-ins takes a few megabytes."""
-WAITS_TOO_LONG = timedelta(minutes=1)
+WAITS_TOO_LONG_S = 60.0
 """A message that is not delivered for so long is worth a line on the console."""
 
 
@@ -59,29 +60,42 @@ def ask_store(store: Store, is_on_server: bool) -> Ask:
 
 def ask_outbox(store: Store, table: Table, destination: str, progress: Progress, clock: Callable[[], datetime]) -> Ask:
     """Whether a worker moves, and what its destination does not have yet."""
-
-    def waiting(connection: Connection) -> tuple[int, int, datetime | None]:
-        open_ones = (table.c.destination == destination) & table.c.state.in_([OutboxState.PENDING, OutboxState.PARKED])
-        query = select(table.c.state, func.count(), func.min(table.c.created_at)).where(open_ones)
-        rows = {row[0]: row for row in connection.execute(query.group_by(table.c.state))}
-        pending, parked = rows.get(OutboxState.PENDING), rows.get(OutboxState.PARKED)
-        return pending[1] if pending else 0, parked[1] if parked else 0, pending[2] if pending else None
+    read = waiting_for(store, table, destination, clock)
 
     async def ask() -> Finding:
         stands_still_s = progress.overdue_s()
         if stands_still_s > 0:
             return Finding(State.FAILED, Why.STANDS_STILL, f"for {stands_still_s:.0f} s")
         try:
-            pending, parked, oldest = await store.read(waiting)
+            waiting = await read()
         except StoreError:
             return Finding()  # its store says so itself
-        if parked:
-            return Finding(State.TROUBLE, Why.NEEDS_PERSON, str(parked))
-        if oldest is not None and clock() - oldest > WAITS_TOO_LONG:
-            return Finding(State.TROUBLE, Why.NOT_DELIVERED, str(pending))
+        if waiting.parked:
+            return Finding(State.TROUBLE, Why.NEEDS_PERSON, str(waiting.parked))
+        if waiting.oldest_s > WAITS_TOO_LONG_S:
+            return Finding(State.TROUBLE, Why.NOT_DELIVERED, str(waiting.pending))
         return Finding()
 
     return ask
+
+
+def waiting_for(
+    store: Store, table: Table, destination: str, clock: Callable[[], datetime]
+) -> Callable[[], Awaitable[Waiting]]:
+    """What a destination does not have yet. What is returned raises StoreError."""
+
+    def waiting(connection: Connection) -> Waiting:
+        open_ones = (table.c.destination == destination) & table.c.state.in_([OutboxState.PENDING, OutboxState.PARKED])
+        query = select(table.c.state, func.count(), func.min(table.c.created_at)).where(open_ones)
+        rows = {row[0]: row for row in connection.execute(query.group_by(table.c.state))}
+        pending, parked = rows.get(OutboxState.PENDING), rows.get(OutboxState.PARKED)
+        oldest_s = max(0.0, (clock() - pending[2]).total_seconds()) if pending else 0.0
+        return Waiting(pending[1] if pending else 0, parked[1] if parked else 0, oldest_s)
+
+    async def read() -> Waiting:
+        return await store.read(waiting)
+
+    return read
 
 
 def look_at_device(device: ManagedDevice) -> Look:

@@ -7,6 +7,7 @@ thread and a connection of their own and see the last commit.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -71,6 +72,8 @@ class Store:
         if reserve is not None and (missing := reserve.take()):
             self._book.note(StoreState.SHORT_OF_SPACE, f"{where}: no room for a reserve, {missing}: make room now")
         self._outbox_signals: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+        self.on_write: Callable[[float], None] = lambda _: None
+        """Called with the seconds that each ``write`` took, waiting for its turn and failing ones too."""
 
     @property
     def health(self) -> StoreHealth:
@@ -84,7 +87,11 @@ class Store:
         StoreUnwritable while there is no room, StoreLost once nobody knows what is on disk. A caller that is cancelled
         does not undo a transaction that has begun. On a full disk the function is called a second time.
         """
-        return await self._writer.transact(function)
+        began_s = time.perf_counter()
+        try:
+            return await self._writer.transact(function)
+        finally:
+            self.on_write(time.perf_counter() - began_s)
 
     async def read(self, function: Callable[[Connection], T]) -> T:
         """Run ``function(connection)`` on the last commit. Raises what it raises, and StoreError."""

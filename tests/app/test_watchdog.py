@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlcipher3 import dbapi2
 
@@ -29,6 +31,7 @@ class Watched:
     process: subprocess.Popen[bytes]
     heard: socket.socket
     database: Path
+    log: Path
 
     def until(self, is_wanted: Callable[[str], bool]) -> str:
         ends_at = time.monotonic() + WITHIN_S
@@ -77,6 +80,8 @@ key_file = "{folder / "store.key"}"
 fhir_listen = "127.0.0.1:0"
 desk_listen = "127.0.0.1:0"
 token_file = "{folder / "records.token"}"
+[metrics]
+listen = "127.0.0.1:0"
 """
     )
     return path
@@ -100,7 +105,7 @@ def heard_from(folder: Path) -> Iterator[Watched]:
             try:
                 heard.settimeout(WITHIN_S)
                 assert heard.recv(4096) == b"READY=1", "the first word, and a datagram of its own"
-                yield Watched(process, heard, folder / "data" / "records.db")
+                yield Watched(process, heard, folder / "data" / "records.db", folder / "log")
             finally:
                 process.kill()
 
@@ -112,6 +117,15 @@ def test_a_healthy_daemon_pings_again_and_again_and_says_that_all_is_well(watche
     watched.process.send_signal(signal.SIGTERM)
     watched.until(lambda said: said == "STOPPING=1")
     assert watched.process.wait(WITHIN_S) == 0
+
+
+def test_its_metrics_are_on_a_port_of_their_own(watched: Watched):
+    watched.until(lambda said: said == "STATUS=all is well")
+    found = re.search(r"metrics on (http://127\.0\.0\.1:\d+)", watched.log.read_text())
+    assert found
+    text = httpx.get(f"{found.group(1)}/metrics", trust_env=False).text
+    assert 'kioskd_part_well{kind="store",part="records database"} 1.0' in text
+    assert 'kioskd_commit_seconds_count{database="records"}' in text
 
 
 def test_a_daemon_that_hangs_pings_no_more_until_it_goes_on(watched: Watched):
