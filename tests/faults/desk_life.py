@@ -183,7 +183,7 @@ class Desk:
     queue: PrintQueue
     tell: Tell
     over: dict[UUID, set[SheetKind]] = field(default_factory=dict)
-    """Check-ins with their sheets that are over and known to the desk."""
+    """Check-ins with their kinds of sheets that are over."""
     delivered: set[UUID] = field(default_factory=set)
     stirred: asyncio.Event = field(default_factory=asyncio.Event)
 

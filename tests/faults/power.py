@@ -29,14 +29,15 @@ from random import Random
 
 from kioskd.errors import KioskdError
 from tests.faults.desk_life import running_clock
-from tests.faults.disk import Disk, Flushed, Left, Operation, Told, Written
+from tests.faults.disk import Disk, Flushed, Left, Operation, Removed, Told, Written
 from tests.faults.outcome import Outcome
 from tests.faults.recording import ROOT, record
 from tests.faults.survivors import Finding, Kind, Recovery, examine, open_stores, recovery
 from tests.faults.told import Heard
 
-CHECK_INS = 60
+CHECK_INS = 75
 """Enough for the write-ahead log of each database to be checkpointed (1,000 pages) and to begin again."""
+DATABASES = {"station.db", "hub.db", "records.db"}
 FIRST_START_SHARE = 0.02
 """Of the points, before the first start is done: each costs a migration, and nobody has been told anything."""
 RECOVERED_AGAIN_SHARE = 0.1
@@ -82,6 +83,9 @@ def power_cuts(folder: Path, points: int, seed: int = 0) -> Outcome:
     """Record a morning, cut the power at ``points`` moments, examine and recover each time."""
     operations = record_morning(folder)
     found = examine_cuts(operations, folder, points, seed)
+    found.problems += [
+        f"the log of {name} never began again: record more" for name in DATABASES - begun_again(operations)
+    ]
     return Outcome(
         "power cut",
         runs=found.points,
@@ -100,6 +104,22 @@ def record_morning(folder: Path, check_ins: int = CHECK_INS) -> list[Operation]:
     operations = record(place, ["-m", "tests.faults.recorded_day", str(place), str(check_ins)])
     shutil.rmtree(place)
     return operations
+
+
+def begun_again(operations: Sequence[Operation]) -> set[str]:
+    """The databases whose write-ahead log was copied into them while they were open, and written from its begin."""
+    found, copied = set(), set()
+    for operation in operations:
+        match operation:
+            case Written(name) if not name.endswith("-wal"):
+                copied.add(name)
+            case Removed(name):
+                copied.discard(name.removesuffix("-wal"))
+            case Written(name, 0) if name.removesuffix("-wal") in copied:
+                found.add(name.removesuffix("-wal"))
+            case _:
+                pass
+    return found
 
 
 # --- which flushes count ---------------------------------------------------------------------------------------

@@ -205,6 +205,8 @@ def _halves(seen: Seen) -> Iterator[Finding]:
     for id_ in {str(job.key.check_in_id) for job in seen.jobs.values()}:
         if id_ not in seen.check_ins or id_ not in seen.closed:
             yield Finding(Kind.HALF, f"sheets of check-in {id_}, which the hub does not have or which is still asked")
+    for id_ in (seen.closed & seen.check_ins.keys()) - {str(job.key.check_in_id) for job in seen.jobs.values()}:
+        yield Finding(Kind.HALF, f"check-in {id_} is answered and has no sheet")
 
 
 def _lost(seen: Seen, heard: Heard) -> Iterator[Finding]:

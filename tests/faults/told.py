@@ -91,10 +91,6 @@ class Heard:
             case _:
                 pass
 
-    @property
-    def labels(self) -> set[str]:
-        return {*self.replies.values(), *self.shown.values()}
-
 
 def heard_in(folder: Path) -> Heard:
     """What a process told until it ended; a line that it was killed in was not told."""
