@@ -18,6 +18,7 @@ from pathlib import Path
 
 from kioskd.beside import beside
 from kioskd.config import Config
+from kioskd.exhausted import end_when_out_of_memory
 from kioskd.health import Feeder, Kind, Watch, beat_for, watchdog_every_s
 from kioskd.news import News
 from kioskd.notify import notify
@@ -44,6 +45,7 @@ async def run(config: Config, file: Path, text: str) -> None:
     """Run until SIGTERM or SIGINT. Raises StartRefused, or what a crashed part raised."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    end_when_out_of_memory(loop)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with running(config, str(file), text) as daemon:

@@ -9,7 +9,10 @@ the live streams first, what is left then is cut off.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import logging
+import os
 import secrets
 import socket
 import traceback
@@ -17,6 +20,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -160,11 +164,60 @@ async def serve(app: ASGIApp, host: str, port: int) -> AsyncIterator[Address]:
         await running
 
 
+class _Listener(socket.socket):
+    """A listening socket that turns callers away while the process has no file descriptor left for them.
+
+    asyncio alone tries again as often as its backlog is long, with a line in the log each, every second (measured: 2048
+    lines a second). Here one descriptor is kept for the case: given up, it makes room to accept and close a connection.
+    """
+
+    _spare: int | None = None
+    _is_short = False
+
+    def keep_spare(self) -> None:
+        """Have the spare descriptor before there is need of it. Raises OSError."""
+        if self._spare is None:
+            self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        try:
+            self.keep_spare()
+            accepted = super().accept()
+        except OSError as error:
+            if self._spare is None or error.errno not in {errno.EMFILE, errno.ENFILE}:
+                raise
+        else:
+            self._is_short = False
+            return accepted
+        if not self._is_short:
+            _log.error("no file descriptor is free: callers on port %d are turned away", self.getsockname()[1])
+        self._is_short = True
+        self._turn_away()
+        raise BlockingIOError(errno.EAGAIN, "turned away")
+
+    def _turn_away(self) -> None:
+        self._close_spare()
+        with contextlib.suppress(OSError):
+            caller, _ = super().accept()
+            caller.close()
+        with contextlib.suppress(OSError):
+            self.keep_spare()
+
+    def _close_spare(self) -> None:
+        if self._spare is not None:
+            os.close(self._spare)
+            self._spare = None
+
+    def close(self) -> None:
+        self._close_spare()
+        super().close()
+
+
 def _listen(host: str, port: int) -> socket.socket:
     """A bound socket. Ours and not uvicorn's, which ends the whole process when the port is taken."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
+        listener = _Listener(family, kind, protocol)
     except OSError as error:
         raise StartRefused(f"{host}:{port} is no address to listen on: {error.strerror}") from error
     try:
@@ -172,6 +225,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(128)
+        listener.keep_spare()
     except OSError as error:
         listener.close()
         what = "end the program that listens there or choose another port in the site file"

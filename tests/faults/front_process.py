@@ -1,8 +1,9 @@
 """A kiosk with its hub on real databases, as a process that can be starved. Reads a command a line, answers a line.
 
 ``visit N``: patient N puts in their card and says yes; answered with the page's last word, ``done`` and the number or
-``help``, and how long it took. ``health``: how both stores are. ``until-well``: answered when both are well. The
-patients are invented; each has an appointment today. Ends as the daemon does: 1 with words when a store is lost.
+``help``, and how long it took. ``health``: how both stores are. ``until-well``: answered when both are well.
+``hoard``: takes all memory that it can get, until ``let-go``. The patients are invented; each has an appointment today.
+Ends as the daemon does: 1 with words when a store is lost, 70 without memory.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from kioskd.beside import beside
 from kioskd.config import AreaConfig, HubConfig, SiteConfig, StoreConfig
 from kioskd.core.checkin import Step
 from kioskd.errors import KioskdError
+from kioskd.exhausted import end_when_out_of_memory
 from kioskd.hub import tables as hub_tables
 from kioskd.hub.site import Site, SiteRules
 from kioskd.news import News
@@ -59,6 +61,7 @@ class Front:
     kiosk: Kiosk
     queue: PrintQueue
     news: News
+    hoarded: list[bytes] = field(default_factory=list)
 
     async def visit(self, number: int) -> dict[str, Any]:
         began = time.monotonic()
@@ -72,6 +75,16 @@ class Front:
                     await listening.__anext__()
                 view = self.kiosk.view()
         return {"step": str(view.step), "label": view.label, "took_s": time.monotonic() - began}
+
+    def hoard(self) -> dict[str, Any]:
+        """Take memory until there is none; small pieces too, so that nothing is left between."""
+        size = 1 << 24
+        while size >= 256:
+            try:
+                self.hoarded.append(bytes(size))
+            except MemoryError:
+                size //= 2
+        return {"pieces": len(self.hoarded)}
 
     def health(self) -> dict[str, Any]:
         return {"station": self.station.health.state, "hub": self.hub.health.state}
@@ -98,6 +111,7 @@ async def front_on(config: StoreConfig) -> AsyncIterator[Front]:
 
 async def serve(config: StoreConfig) -> None:
     loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
+    end_when_out_of_memory(loop)
     async with (
         front_on(config) as front,
         beside(front.kiosk.run(), front.queue.expire_in_time(), front.queue.report()),
@@ -110,6 +124,11 @@ async def serve(config: StoreConfig) -> None:
                     answer = await front.visit(int(number))
                 case ["until-well"]:
                     answer = await front.until_well()
+                case ["hoard"]:
+                    answer = front.hoard()
+                case ["let-go"]:
+                    front.hoarded.clear()
+                    answer = {}
                 case _:
                     answer = front.health()
             print(json.dumps(answer), flush=True)

@@ -202,7 +202,9 @@ async def slow_disk(workplace: Path, runs: int = 1) -> Outcome:
     return outcome
 
 
-async def out_of(workplace: Path, what: str, limit: int, low: Callable[[int], int], runs: int = 1) -> Outcome:
+async def out_of(
+    workplace: Path, what: str, limit: int, low: Callable[[int], int], runs: int = 1, hoards: bool = False
+) -> Outcome:
     """Take a resource away with prlimit(2) in the middle of the work, and give it back."""
     outcome, folder = Outcome(f"out of {what}"), workplace / "data"
     async with front(workplace, folder) as line:
@@ -213,8 +215,12 @@ async def out_of(workplace: Path, what: str, limit: int, low: Callable[[int], in
             resource.prlimit(line.pid, limit, (low(line.pid), hard))
             has_ended = False
             try:
+                if hoards:
+                    await line.ask("hoard")
                 for starved in range(number + 2, number + 6):
                     await line.visit(starved)
+                if hoards:
+                    await line.ask("let-go")
                 resource.prlimit(line.pid, limit, (soft, hard))
             except Ended as ended:
                 has_ended = True
@@ -233,8 +239,8 @@ async def out_of(workplace: Path, what: str, limit: int, low: Callable[[int], in
 
 
 def _little_memory(pid: int) -> int:
-    """The address space that the process has now, and not a page more."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
+    """The address space that the process has now, and 16 MB more."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize() + (16 << 20)
 
 
 def _no_descriptor(pid: int) -> int:
@@ -243,7 +249,7 @@ def _no_descriptor(pid: int) -> int:
 
 
 async def memory(workplace: Path, runs: int = 1) -> Outcome:
-    return await out_of(workplace, "memory", resource.RLIMIT_AS, _little_memory, runs)
+    return await out_of(workplace, "memory", resource.RLIMIT_AS, _little_memory, runs, hoards=True)
 
 
 async def descriptors(workplace: Path, runs: int = 1) -> Outcome:
