@@ -199,6 +199,12 @@ class VirtualTicketPrinter:
         with self._condition_changes():
             self._is_lid_open = is_open
 
+    def set_speed(self, mm_s: float | None) -> None:
+        """How fast paper moves from the next command on; None: in no time."""
+        with self._changed:
+            self._mechanical = mm_s is not None
+            self._speed_mm_s = mm_s or self._speed_mm_s
+
     # --- faults ---
 
     def set_cutter_jammed(self, is_jammed: bool) -> None:

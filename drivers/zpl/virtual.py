@@ -98,6 +98,10 @@ class VirtualWristbandPrinter:
     def set_paused(self, is_paused: bool) -> None:
         self._mechanics.set(is_paused=is_paused)
 
+    def set_speed(self, mm_s: float | None) -> None:
+        """How fast bands move from the next one on; None: in no time."""
+        self._mechanics.set_speed(mm_s)
+
     def tear_off(self) -> int:
         """Take the bands that hang out of the printer; how many they were."""
         with self._mechanics.changed:

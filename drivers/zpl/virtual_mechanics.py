@@ -111,6 +111,11 @@ class Mechanics:
             self._faults += self.has_fault and not had_fault
             self.changed.notify_all()
 
+    def set_speed(self, mm_s: float | None) -> None:
+        """From the next band on; None: in no time."""
+        with self.changed:
+            self._speed_mm_s = mm_s
+
     def lose_power(self) -> None:
         with self.changed:
             if self.is_printing:

@@ -76,6 +76,8 @@ class Simulators:
                 self._printers[name].set_paper(has_paper)
             case {"do": "lid", "printer": str(name), "is_open": bool(is_open)}:
                 self._printers[name].set_lid(is_open)
+            case {"do": "speed", "printer": str(name), "mm_s": float(mm_s)}:
+                self._printers[name].set_speed(mm_s or None)
             case {"do": "tear-off", "printer": str(name)}:
                 self._printers[name].tear_off()
             case {"do": "power-cycle", "printer": str(name)}:

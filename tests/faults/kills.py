@@ -25,6 +25,7 @@ from kioskd.demo.clinic import clinic_day, seed
 from kioskd.demo.person import PageProblem, Person
 from kioskd.demo.processes import Processes
 from kioskd.demo.rig import ALL, ROLES, SITE_ID, Rig, RigOptions
+from kioskd.demo.simulators import TICKETS, WRISTBANDS
 from kioskd.errors import DeviceUnavailable, StartRefused
 from tests.faults.eyes import DARK, DisplayEye, KioskEye, Page, display_eye
 from tests.faults.gather import gather, settle, verify_audit
@@ -41,12 +42,14 @@ READY_WITHIN_S = 120.0
 """For a process to start on a machine that is busy with other tests; how long it took is in the outcome."""
 SPARE_PATIENTS = 4
 LAST_PAGES = 12
+SLOW_PAPER_SHARE = 0.4
+SLOW_MM_S = {TICKETS: 600.0, WRISTBANDS: 800.0}
 
 MOMENTS = {
     "card in": (0.4, 4),
     "is this you": (0.05, 1),
-    "yes": (0.06, 8),
-    "number shown": (0.15, 4),
+    "yes": (0.045, 8),
+    "number shown": (0.35, 4),
     "sheets out": (0.2, 2),
     "left": (0.3, 1),
     "call": (0.03, 2),
@@ -70,11 +73,14 @@ class Plan:
     stays: bool
     """Whether the patient waits in front of a dark screen, or goes to the desk."""
     denies: bool
+    is_paper_slow: bool
+    """Printers then take some tenths of a second for a sheet, so that many die in the middle of one."""
 
     def __str__(self) -> str:
         again = "" if self.again_after_s is None else f", again after {self.again_after_s * 1000:.0f} ms"
         victims = ", ".join(self.victims)
-        return f"kill {self.number} of {victims}: {self.moment!r} + {self.delay_s * 1000:.0f} ms{again}"
+        paper = ", slow paper" if self.is_paper_slow else ""
+        return f"kill {self.number} of {victims}: {self.moment!r} + {self.delay_s * 1000:.0f} ms{again}{paper}"
 
 
 def plans(count: int, seed: int, is_split: bool) -> list[Plan]:
@@ -96,8 +102,9 @@ def plans(count: int, seed: int, is_split: bool) -> list[Plan]:
             delay_s=random.uniform(0, MOMENTS[moment][0]),
             again_after_s=random.uniform(0.05, 0.9) if random.random() < 0.08 else None,
             person=person,
-            stays=random.random() < 0.7,
+            stays=random.random() < 0.55,
             denies=random.random() < 0.05,
+            is_paper_slow=random.random() < SLOW_PAPER_SHARE,
         )
         drawn.append(plan)
     return drawn
@@ -241,6 +248,8 @@ class Clinic:
     # --- the patient -----------------------------------------------------------------------------------------------
 
     async def _patient(self, plan: Plan) -> None:
+        for printer, mm_s in SLOW_MM_S.items():
+            await self.rig.hardware("speed", printer=printer, mm_s=mm_s if plan.is_paper_slow else 0.0)
         await self.eye.until(lambda page: page.step == "welcome", PATIENCE_S)
         self._at_kiosk = NOBODY if plan.person is None else f"demo-{plan.person.id}"
         self.facts.visits.add((self._at_kiosk, self._life))
