@@ -54,10 +54,28 @@ class BrokerAddress:
         return f"{self.host}:{self.port}"
 
 
+class _TlsContext(ssl.SSLContext):
+    """Knows the socket that it made last: paho forgets the one of a handshake that failed, and nobody closes it."""
+
+    opened: ssl.SSLSocket | None = None
+
+    @classmethod
+    def trusting(cls, ca_file: Path) -> _TlsContext:
+        """A client's context that verifies name and certificate against one authority."""
+        context = cls(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(ca_file)
+        return context
+
+    def wrap_socket(self, *args: Any, **options: Any) -> ssl.SSLSocket:
+        self.opened = super().wrap_socket(*args, **options)
+        return self.opened
+
+
 class MqttClient(aiomqtt.Client):
     """An MQTT 5 client for one connection. Every failure is a BusError."""
 
     def __init__(self, address: BrokerAddress, client_id: str, presence: Presence | None) -> None:
+        self._tls = _TlsContext.trusting(address.tls_ca_file) if address.tls_ca_file else None
         will = aiomqtt.Will(presence.topic, presence.offline, qos=1, retain=True) if presence else None
         super().__init__(
             address.host,
@@ -70,7 +88,7 @@ class MqttClient(aiomqtt.Client):
             keepalive=address.keepalive_s,
             timeout=CONNECT_WITHIN_S,
             will=will,
-            tls_context=ssl.create_default_context(cafile=address.tls_ca_file) if address.tls_ca_file else None,
+            tls_context=self._tls,
             # Without it a round trip takes 44 ms instead of 0.6: Nagle's algorithm meets delayed ACK.
             socket_options=((socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),),
         )
@@ -110,6 +128,8 @@ class MqttClient(aiomqtt.Client):
 
     def hang_up(self) -> None:
         """Close the socket now. Safe on a client that is not connected."""
+        if self._tls is not None and self._tls.opened is not None and self._client.socket() is None:
+            self._tls.opened.close()
         opened = self._client.socket()
         if isinstance(opened, socket.socket):
             with contextlib.suppress(OSError):

@@ -15,17 +15,13 @@ An answer carries the expiry of its request: the asker's clock alone decides how
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
-from kioskd.errors import StartRefused
 
 VERSION = 1
 KEY_LENGTH = 32
@@ -92,19 +88,6 @@ class Sealer:
         except InvalidTag:
             raise NotSealed("changed", "sealed with another site key, for another request, or changed") from None
         return Opened(plain, int.from_bytes(expiry, "big"))
-
-
-def read_site_key(path: Path) -> bytes:
-    """The site key of a file with 64 hexadecimal digits. Raises StartRefused."""
-    try:
-        text = path.read_text(encoding="ascii").strip()
-    except OSError as error:
-        raise StartRefused(f"mqtt.site_key_file {path} can't be read: {error.strerror}") from error
-    except UnicodeDecodeError:
-        text = ""
-    if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
-        raise StartRefused(f"mqtt.site_key_file {path} must hold 64 hexadecimal digits (openssl rand -hex 32)")
-    return bytes.fromhex(text)
 
 
 def _derived(site_key: bytes, purpose: bytes) -> bytes:

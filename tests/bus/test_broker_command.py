@@ -144,9 +144,6 @@ async def test_with_a_certificate_daemons_connect_by_tls_and_only_so(tmp_path: P
             await MqttClient(replace(address, tls_ca_file=None), "in-clear", None).connect()
 
 
-# paho leaves the socket of a failed TLS handshake to the collector, which closes it with a warning.
-@pytest.mark.filterwarnings("ignore:.*SSLSocket:pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning")
 async def test_a_broker_with_a_certificate_of_another_authority_is_not_spoken_to(tmp_path: Path) -> None:
     passwords_in(tmp_path)
     port, web_port = free_ports(2)

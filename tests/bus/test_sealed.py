@@ -1,14 +1,12 @@
 """What the broker carries between station and hub: nothing of it can be read, changed, moved or turned round."""
 
 import os
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kioskd.bus.sealed import Direction, NotSealed, Sealer, read_site_key
-from kioskd.errors import StartRefused
+from kioskd.bus.sealed import Direction, NotSealed, Sealer
 
 KEY = bytes(range(32))
 SEALER = Sealer(KEY, "praxis")
@@ -91,18 +89,3 @@ def test_neither_key_nor_content_is_in_a_representation():
 def test_a_key_of_another_length_is_refused():
     with pytest.raises(ValueError, match="31 bytes, not 32"):
         Sealer(KEY[:31], "praxis")
-
-
-def test_the_site_key_is_a_file_of_64_hexadecimal_digits(tmp_path: Path):
-    file = tmp_path / "site.key"
-    file.write_text(KEY.hex().upper() + "\n")
-    assert read_site_key(file) == KEY
-    for wrong in (KEY.hex()[:-1], KEY.hex() + "0", "", "x" * 64):
-        file.write_text(wrong)
-        with pytest.raises(StartRefused, match="must hold 64 hexadecimal digits"):
-            read_site_key(file)
-    file.write_bytes(KEY)
-    with pytest.raises(StartRefused, match="must hold 64 hexadecimal digits"):
-        read_site_key(file)
-    with pytest.raises(StartRefused, match="can't be read"):
-        read_site_key(tmp_path / "none")
