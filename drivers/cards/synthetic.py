@@ -124,6 +124,19 @@ def crowd_person(number: int) -> SamplePerson:
     )  # fmt: skip
 
 
+CANARIES: tuple[SamplePerson, ...] = (
+    SamplePerson(
+        "canary", _kvnr("X11977538"), "Zwyrnqolt-Pflümkwaxodt", "Xanthyvë Qworbalindør", date(1907, 9, 23), Sex.FEMALE,
+        "Vlimbrochta-Jurgkränzel", "105337042", _iccsn(93_702_651), "A canary", "Whose words occur nowhere else.",
+    ),
+    SamplePerson(
+        "canary-unknown", _kvnr("X11986429"), "Jvudhexqarz", "Mböltrixane", date(1908, 10, 27), Sex.MALE,
+        "Dwefquolm Kässe", "106448153", _iccsn(93_702_652), "A canary", "The same, not in the records.",
+        is_in_records=False, has_appointment=False,
+    ),
+)  # fmt: skip
+"""People of words that nothing else contains: a search for these finds where patient data goes. Not in the tray."""
+
 DEFECTIVE_CARDS: tuple[SampleCard, ...] = (
     SampleCard("unfinished-update", "A half-updated card", "An update of this health card was begun and not finished."),
     SampleCard("no-health-card", "A loyalty card", "A chip card of a kind that kioskd does not read."),
@@ -149,7 +162,8 @@ def sample_image(card_id: str) -> CardImage:
             return CardImage(bytes(40), (Application(MF),))
     if card_id.startswith("crowd-") and card_id.removeprefix("crowd-").isdecimal():
         return egk_image(crowd_person(int(card_id.removeprefix("crowd-"))))
-    return egk_image(next((p for p in SAMPLE_PEOPLE if p.id == card_id), None) or _unknown(card_id))
+    people = (*SAMPLE_PEOPLE, *CANARIES)
+    return egk_image(next((p for p in people if p.id == card_id), None) or _unknown(card_id))
 
 
 def _unknown(card_id: str) -> SamplePerson:
