@@ -72,7 +72,11 @@ ROWS = (
     Row("kills", "kills", "kills", {"count": 500}, {"count": 10}, {"seed": 2, "is_split": True}),
     Row("power", "power", "power_cuts", {"points": 10_000}, {"points": 300}, in_memory=True, why_not=why_not_traced()),
     Row("power", "crash_points", "crash_points", {}, {"most": 20}, in_memory=True, why_not=why_not_traced()),
-    Row("cut", "cut", "printer_cuts", {"every": 1}, {"every": 48}),
+    Row("cut", "cut_broker", "broker_restarts", {"count": 50}, {"count": 3}, {"displays": 20}),
+    Row("cut", "cut_broker", "broker_hangs", {"count": 5}, {"count": 1}, {"displays": 20}),
+    Row("cut", "cut_records", "records_faults", {"rounds": 20}, {"rounds": 1}),
+    Row("cut", "cut_reader", "card_reader_faults", {"rounds": 20}, {"rounds": 2}),
+    Row("cut", "cut_printers", "printer_cuts", {"every": 1}, {"every": 48}),
     *(
         Row("starved", "starved", "run", {"runs": 5}, {"runs": 1}, {"fault": fault}, why_not=starved.why_not(fault))
         for fault in starved.RUNS
