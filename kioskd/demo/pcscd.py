@@ -17,6 +17,7 @@ import os
 import re
 import select
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -124,6 +125,18 @@ class PrivatePcscd:
         self._ask("kill", "killed", deadline)
         self._start_daemon(deadline)
 
+    def unplug(self, within_s: float = _RESTART_WITHIN_S) -> None:
+        """Take the reader away: pcscd goes on without one, until ``restart``."""
+        deadline = time.monotonic() + within_s
+        self._ask("kill", "killed", deadline)
+        plugged, apart = self._path / "conf" / "vpcd", self._path / "vpcd"
+        plugged.rename(apart)
+        try:
+            self._ask("start", "started", deadline)
+            _wait_until_accepting(self.socket_path, deadline)
+        finally:
+            apart.rename(plugged)  # read at the start only
+
     def stop(self) -> None:
         """End everything. MAY be called twice."""
         if self._init is not None and self._init.stdin is not None and self._init.stdout is not None:
@@ -224,6 +237,16 @@ class PrivatePcscd:
 
     def _refused(self, what: str) -> StartRefused:
         return StartRefused(f"{what}; pcscd said: {self.log.strip()[-500:] or 'nothing'}")
+
+
+def _wait_until_accepting(path: Path, deadline: float) -> None:
+    """Wait until somebody takes connections to a socket. Raises StartRefused."""
+    while time.monotonic() < deadline:
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(str(path)) == 0:
+                return
+        time.sleep(_POLL_S)
+    raise StartRefused("pcscd without a reader does not take connections")
 
 
 def _pcscd_command() -> list[str]:

@@ -6,10 +6,47 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.cut import printer_cuts
+from tests.faults.cut import broker_hangs, broker_restarts, card_reader_faults, printer_cuts, records_faults
 
-LONG = [pytest.mark.long, pytest.mark.timeout(1800)]
-pytestmark = pytest.mark.timeout(180)
+LONG = [pytest.mark.long, pytest.mark.timeout(3600)]
+pytestmark = pytest.mark.timeout(300)
+DISPLAYS = 20
+
+
+@pytest.mark.parametrize("count", [5, pytest.param(50, marks=LONG)])
+async def test_a_broker_that_is_killed_puts_no_wrong_call_on_any_display_and_all_are_right_again(
+    tmp_path: Path, count: int
+) -> None:
+    outcome = await broker_restarts(tmp_path, count, DISPLAYS)
+    assert outcome.runs == count
+    assert outcome.is_clean, outcome.problems
+
+
+@pytest.mark.parametrize("count", [1, pytest.param(5, marks=LONG)])
+async def test_a_broker_that_hangs_is_told_to_the_desk_and_leaves_no_old_call_on_a_display(
+    tmp_path: Path, count: int
+) -> None:
+    outcome = await broker_hangs(tmp_path, count, DISPLAYS)
+    assert outcome.runs == count
+    assert outcome.is_clean, outcome.problems
+
+
+@pytest.mark.parametrize("rounds", [10, pytest.param(100, marks=LONG)])
+async def test_whatever_befalls_the_record_people_check_in_and_it_has_each_of_them_once(
+    tmp_path: Path, rounds: int
+) -> None:
+    outcome = await records_faults(tmp_path, rounds)
+    assert outcome.runs == rounds
+    assert outcome.is_clean, outcome.problems
+
+
+@pytest.mark.parametrize("rounds", [4, pytest.param(50, marks=LONG)])
+async def test_when_the_card_reader_goes_away_the_kiosk_says_so_and_comes_back_with_the_same_patient(
+    tmp_path: Path, rounds: int
+) -> None:
+    outcome = await card_reader_faults(tmp_path, rounds)
+    assert outcome.runs == rounds
+    assert outcome.is_clean, outcome.problems
 
 
 @pytest.mark.parametrize("every", [48, pytest.param(1, marks=LONG)])
