@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.kills import kills, plans
+from tests.faults.kill_plan import plans
+from tests.faults.kills import kills
 
 LONG = 500
 
