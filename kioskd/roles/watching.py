@@ -37,7 +37,6 @@ def ask_store(store: Store, is_on_server: bool) -> Ask:
 
     async def ask() -> Finding:
         refusal = ""
-        refusal = ""
         try:
             await store.read(_trivial)
             await store.write(_trivial)
