@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.starved import RUNS, run, why_not
+from tests.faults.starved_daemon import DAEMON_RUNS, why_not_the_daemon
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -19,3 +20,11 @@ async def test_a_front_desk_survives(fault: str, runs: int, tmp_path: Path) -> N
     outcome = await run(fault, tmp_path, runs)
     assert outcome.is_clean, outcome
     assert outcome.runs >= runs
+
+
+@pytest.mark.parametrize("fault", DAEMON_RUNS)
+async def test_the_whole_daemon_survives(fault: str, tmp_path: Path) -> None:
+    if why := why_not_the_daemon(fault):
+        pytest.skip(why)
+    outcome = await DAEMON_RUNS[fault](tmp_path)
+    assert outcome.is_clean, outcome
