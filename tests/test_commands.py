@@ -146,6 +146,19 @@ def test_what_can_not_be_done_to_an_account_is_said(
     assert capsys.readouterr().err.startswith(text)
 
 
+@pytest.mark.parametrize("command", [["user", "list"], ["outbox", "list"], ["audit", "verify"]])
+def test_a_station_has_none_of_the_databases_that_staff_ask_about(
+    site_file: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    edited(site_file, "timezone", 'roles = ["station"]\ntimezone')
+    edited(site_file, "[mqtt]\n", '[mqtt]\nsite_key_file = "/etc/kioskd/site.key"\n')
+    assert main([*command, "--config", str(site_file)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"kioskd: {' '.join(command)}: use the site file of the role hub")
+    assert said.endswith("; this one is of station\n")
+    assert not (site_file.parent / "data").exists()
+
+
 async def write_hub_entries(site_file: Path) -> None:
     async with open_store(hub_tables.SCHEMA, store_config(site_file)) as store:
         for number in range(3):
@@ -264,29 +277,77 @@ def test_the_audit_trail_can_be_checked_beside_a_running_daemon(
 def test_doctor_looks_at_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
     main(["doctor"])
     out = capsys.readouterr().out
-    assert re.search(r"^good +Python 3\.\d+\.\d+; 3\.11 or newer is needed$", out, re.M)
-    assert re.search(r"^good +pydantic 2\.", out, re.M)
+    assert re.search(r"^OK +Python 3\.\d+\.\d+; 3\.11 or newer is needed$", out, re.M)
+    assert re.search(r"^OK +pydantic 2\.", out, re.M)
+    assert re.search(
+        r"^(OK +the clock is synchronised|attention +the clock is not sync|attention +it is not)", out, re.M
+    )
+    assert "no site file was given" in out
+    assert re.search(r"^\d+ broken, \d+ to look at, \d+ OK$", out, re.M)
 
 
 def test_doctor_tries_what_the_site_file_names(site_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with_closed_port = edited(site_file, "[mqtt]\n", "[mqtt]\nport = 1\n")
+    (site_file.parent / "mqtt").write_text("secret")
+    edited(with_closed_port, "/etc/kioskd/mqtt", str(site_file.parent / "mqtt"))
     assert main(["doctor", str(with_closed_port)]) == 1
     out = capsys.readouterr().out
-    assert f"good   {site_file} can be read" in out
-    assert "good   store.key_file is there and private" in out
-    assert "BAD    the broker does not answer on 127.0.0.1:1: Connection refused" in out
+    for line in (
+        rf"OK +{re.escape(str(site_file))} can be read",
+        r"OK +the clinic's time is \d\d:\d\d \(Europe/Berlin\)",
+        r"OK +the daemon is not running",
+        r"OK +store\.key_file is there and private",
+        r"(OK|attention|BROKEN) +\d+ MB free on the disk of ",
+        r"BROKEN +the broker does not answer on 127\.0\.0\.1:1: .*\n +-> start it",
+        r"BROKEN +hub\.records_token_file /etc/kioskd/token can't be read: No such file or directory",
+        r"attention +the hub database: no such database: .*hub\.db\n +-> the daemon makes it",
+        r"BROKEN +device tickets can't be used: .*\n +-> look at its plug",
+    ):
+        assert re.search("^" + line, out, re.M), f"{line}\n{out}"
+
+
+def test_doctor_leaves_no_trace(site_file: Path) -> None:
+    before = sorted(site_file.parent.iterdir())
+    main(["doctor", str(site_file)])
+    assert sorted(site_file.parent.iterdir()) == before
+
+
+def test_doctor_looks_into_the_databases(site_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asyncio.run(make_all(site_file))
+    main(["doctor", str(site_file)])
+    out = capsys.readouterr().out
+    assert "the hub database opens and is whole" in out
+    file = site_file.parent / "data" / "hub.db"
+    data = bytearray(file.read_bytes())
+    data[5000:5100] = bytes(100)
+    file.write_bytes(data)
+    assert main(["doctor", str(site_file)]) == 1
+    assert re.search(r"^BROKEN +the hub database (is damaged|can't be read)", capsys.readouterr().out, re.M)
+
+
+def test_doctor_knows_that_the_daemon_runs_and_lets_its_devices_alone(
+    site_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def beside() -> None:
+        async with open_store(staff_tables.SCHEMA, store_config(site_file)):
+            await asyncio.to_thread(main, ["doctor", str(site_file)])
+
+    asyncio.run(beside())
+    out = capsys.readouterr().out
+    assert re.search(r"^OK +the daemon is running$", out, re.M)
+    assert re.search(r"^OK +device tickets is in the daemon's hands", out, re.M)
 
 
 def test_doctor_says_what_is_wrong_with_a_device(site_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     edited(site_file, "tcp://127.0.0.1:9100", "tcp://127.0.0.1:99999")
     assert main(["doctor", str(site_file)]) == 1
-    assert re.search(r"^BAD +device tickets is disabled: .*:33: device\.1\.port: ", capsys.readouterr().out, re.M)
+    assert re.search(r"^BROKEN +device tickets is disabled: .*:33: device\.1\.port: ", capsys.readouterr().out, re.M)
 
 
 def test_doctor_says_what_is_wrong_with_a_site_file(site_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     edited(site_file, 'id = "markt"', 'id = "?"')
     assert main(["doctor", str(site_file)]) == 1
-    assert f"BAD    {site_file}:2: site.id: " in capsys.readouterr().out
+    assert re.search(rf"^BROKEN +{re.escape(str(site_file))}:2: site\.id: ", capsys.readouterr().out, re.M)
 
 
 def test_doctor_says_when_others_can_read_the_key(site_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
