@@ -22,8 +22,17 @@ from kioskd.store.reading import NoDatabase, reading
 ACTOR = "system:command-line"
 
 
+def _need_role(config: Config, what: str, *roles: str) -> None:
+    """Refuse a command whose database is that of another process of the site. Raises RuleViolation."""
+    if not set(roles) & set(config.site.roles):
+        others = " or ".join(f"the role {role}" for role in roles)
+        mine = ", ".join(config.site.roles)
+        raise RuleViolation("role", f"{what}: use the site file of {others}; this one is of {mine}")
+
+
 async def user(config: Config, what: str, name: str, roles: Sequence[str]) -> int:
     """Add, reset, disable, enable or list accounts. Raises RuleViolation."""
+    _need_role(config, f"user {what}", "hub", "records")
     async with open_store(staff_tables.SCHEMA, config.store, is_beside_daemon=True) as store:
         staff = Staff(store, lambda: datetime.now(UTC), config.staff)
         try:
@@ -60,7 +69,8 @@ async def _change(staff: Staff, what: str, name: str, roles: Sequence[str]) -> N
 
 
 async def look_after_outbox(config: Config, what: str) -> int:
-    """List what is not delivered with its reason, or have the parked messages tried again."""
+    """List what is not delivered with its reason, or have the parked messages tried again. Raises RuleViolation."""
+    _need_role(config, f"outbox {what}", "hub")
     async with open_store(hub_tables.SCHEMA, config.store, is_beside_daemon=True) as store:
         table, now = hub_tables.outbox, datetime.now(UTC)
         if what == "retry":
@@ -86,6 +96,7 @@ def verify_audit(config: Config, heads: Sequence[str] = ()) -> int:
 
     ``heads``: lines of the log, as ``role:chain:number:hash``; each must be on its chain. Raises RuleViolation.
     """
+    _need_role(config, "audit verify", "hub", "records")
     roles = config.site.roles
     trails: list[tuple[str, Table]] = [("staff", staff_tables.AUDIT)]
     trails += [("hub", hub_tables.audit)] if "hub" in roles else []
