@@ -107,6 +107,16 @@ def test_after_a_crash_it_starts_again_at_the_same_place(rig: PrivatePcscd) -> N
     assert read_card(rig, within_s=0) == "no card"
 
 
+def test_without_its_reader_it_goes_on_and_gets_it_back(rig: PrivatePcscd) -> None:
+    rig.unplug()
+    assert listening_ports(rig.namespace_pid) == set()
+    with pytest.raises(subprocess.CalledProcessError) as failure:
+        read_card(rig)
+    assert "there is none; is it plugged in?" in failure.value.stderr
+    rig.restart()
+    assert read_card(rig, within_s=0) == "no card"
+
+
 def test_nothing_is_left_after_stop(rig: PrivatePcscd) -> None:
     watched, folder = os.pidfd_open(rig.namespace_pid), rig.socket_path.parents[1]
     rig.stop()

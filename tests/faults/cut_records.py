@@ -29,17 +29,17 @@ FAULTS: tuple[HttpFault | str, ...] = (
     HttpFault.ENTRY_LATER,
     HttpFault.TWICE,
 )
-NOBODY_IS_FOUND = {OFF, HttpFault.SERVER_ERROR, HttpFault.RESET}
+NOBODY_IS_FOUND = {OFF, HttpFault.SERVER_ERROR, HttpFault.RESET, HttpFault.SLOW}
 """With these a card can't be looked up: its holder gets a help ticket."""
-PASSES = {HttpFault.SLOW, HttpFault.TWICE}
-"""With these everything arrives, and too quickly for anybody to see that it was late."""
+SLOW_S = 3.0
+"""Longer than somebody at the kiosk is made to wait for an answer."""
 
 
 async def records_faults(folder: Path, rounds: int) -> Outcome:
     """One patient checks in under each fault, in turn, ``rounds`` times in all; counted in the real backend."""
     outcome = Outcome("records backend cut")
     async with http_chaos("http://127.0.0.1:1") as proxy:
-        proxy.slow_s = 0.3
+        proxy.slow_s = SLOW_S
         async with open_desk(folder, 2 * rounds, records_port=proxy.port) as desk:
             proxy.server = ("127.0.0.1", desk.rig.ports["fhir"])
             labels = []
@@ -58,7 +58,7 @@ async def _round(desk: OpenDesk, proxy: HttpChaos, fault: HttpFault | str, numbe
     await desk.identify(f"crowd-{2 * number}")
     await _begin(proxy, fault)
     label = await desk.confirm()
-    if fault not in PASSES:
+    if fault is not HttpFault.TWICE:  # it arrives, and at once
         await until(_console_says(desk, label, "not yet in the record"))
     if fault in NOBODY_IS_FOUND:
         await _not_found(desk, f"crowd-{2 * number + 1}", outcome)
