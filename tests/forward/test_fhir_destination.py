@@ -1,6 +1,7 @@
 import asyncio
 import logging
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -11,6 +12,7 @@ from kioskd.forward.destination import MOST_ROUNDS
 from kioskd.forward.fhir import Target
 from kioskd.ports import OutboxMessage
 from tests.faults.chaos_http import HANGS, TEMPORARY, HttpChaos, HttpFault
+from tests.faults.chaos_proxy import CLEAR, Fault, Kind, Way, chaos_proxy
 from tests.forward.conftest import NO_TLS, PATIENT, QUICK, Backend
 from tests.forward.fhir_server import TOKEN, FhirServer, appointment, patient
 from tests.forward.messages import message
@@ -82,6 +84,33 @@ async def test_a_time_out_after_the_commit_writes_nothing_twice(backend: Backend
     await the_encounter(backend)
     assert int((await backend.read("Appointment/a1"))["meta"]["versionId"]) == version + 1
     assert [method for method, _, _ in proxy.seen].count("POST") == 1
+
+
+@pytest.mark.parametrize("way", list(Way))
+async def test_a_connection_reset_at_any_byte_of_a_delivery_stores_it_once(backend: Backend, way: Way) -> None:
+    """All three requests go over one connection; where it breaks is taken every 131 bytes, a prime number."""
+    where = urlsplit(backend.origin)
+    server = (where.hostname or "", where.port or 0)
+    async with chaos_proxy(server) as clear, FhirClient(f"http://127.0.0.1:{clear.port}/fhir", TOKEN) as client:
+        await given(backend)
+        await deliver_until_done(client, message())
+        length = clear.passed[0][way]
+    stored = 1
+    for stored, after in enumerate(range(0, length, 131), 2):
+        who = f"{way.name.lower().replace('_', '-')}-{after}"
+        await backend.put(patient(who), appointment(f"a-{who}", who))
+        fault = Fault(Kind.RESET, way, after)
+        choose = lambda number, fault=fault: fault if number == 0 else CLEAR  # noqa: E731
+        async with (
+            chaos_proxy(server, choose) as cut,
+            FhirClient(f"http://127.0.0.1:{cut.port}/fhir", TOKEN, PATIENT, NO_TLS) as client,
+        ):
+            what = message(stored, patient_id=who, appointment_id=f"a-{who}")
+            await deliver_until_done(client, what)
+        assert (await backend.read(f"Appointment/a-{who}"))["status"] == "checked-in"
+    encounters = await backend.encounters()
+    assert len({encounter["subject"]["reference"] for encounter in encounters}) == len(encounters) == stored
+    assert {encounter["meta"]["versionId"] for encounter in encounters} == {"1"}
 
 
 async def test_a_transaction_that_arrives_twice_is_one_encounter(
