@@ -70,7 +70,11 @@ class Wire:
             asyncio.ensure_future(answer).cancel()
             raise trouble
         if trouble is not None:
-            await trouble.wait()
+            try:
+                await trouble.wait()
+            except asyncio.CancelledError:  # whoever asked has given up
+                asyncio.ensure_future(answer).cancel()
+                raise
         return await answer
 
     async def identify(self, card: Card, at: datetime) -> Identified | Refused:

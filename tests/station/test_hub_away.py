@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from kioskd.core.checkin import Step
 from kioskd.core.events import CheckInRefused, SessionChanged
 from kioskd.core.identity import Reason
 from kioskd.errors import Unreachable
 from kioskd.hub import tables as hub_tables
 from kioskd.station import intents
+from kioskd.station.checkins import ASK_WITHIN_S, CheckIns, Printers
+from kioskd.station.kiosk import Kiosk
 from tests.people import card
-from tests.station.conftest import Front
+from tests.station.conftest import SITE, Front
 
 AWAY = Unreachable("the hub is not connected to the broker")
 METHODS = ("identify", "check_in", "ask_for_help", "report_device", "report_print", "station_started")
@@ -92,3 +96,25 @@ async def test_what_was_confirmed_when_the_hub_went_is_delivered_once_when_it_is
     [row] = await front.rows(hub_tables.check_in)
     assert row.arrived_at == view.arrived_at
     assert len(await front.rows(hub_tables.ticket)) == 1
+
+
+@pytest.mark.parametrize("hangs", ["identify", "check_in", "ask_for_help"])
+async def test_no_step_of_a_patient_waits_longer_for_the_hub_than_its_deadline(front: Front, hangs: str) -> None:
+    """The deadline is 2 s in the product and shorter here."""
+    assert ASK_WITHIN_S == 2.0
+    printers = Printers(("tickets", front.tickets), ("bands", front.bands))
+    checkins = CheckIns(SITE, front.station, front.wire, printers, front.clock, lambda _, text: text, ask_within_s=0.05)
+    kiosk = Kiosk("entrance", SITE, front.wire, checkins, front.queue, front.news, front.clock, ask_within_s=0.05)
+    front.wire.trouble[hangs] = asyncio.Event()
+    async with asyncio.timeout(10):
+        await kiosk.card_seen()
+        if hangs == "ask_for_help":
+            await kiosk.card_unreadable(Reason.CARD_UNREADABLE)
+        else:
+            await kiosk.card_read(card())
+        if kiosk.view().step is Step.CONFIRM:
+            await kiosk.confirm(kiosk.view().session_id)
+    assert kiosk.view().step is Step.HELP
+    if hangs != "identify":
+        assert kiosk.view().label == "", "a number that nobody committed"
+        assert len(await front.station.read(intents.open_intents)) == 1
