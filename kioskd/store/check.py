@@ -38,7 +38,7 @@ def check(engine: Engine, database: Path) -> None:
         found = str(error.orig)
     if found != "ok":
         raise StartRefused(
-            f"{database} is damaged ({found}); nothing was changed. Restore it from the last backup, and keep this "
+            f"{database} is damaged ({' '.join(str(found).split())}). Restore it from the last backup, and keep this "
             "file and those beside it that begin with its name: what came after the backup may be read from them"
         )
     log.info("%s was not closed when it ended last; it is whole, checked in %.2f s", database, time.monotonic() - began)

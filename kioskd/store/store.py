@@ -30,7 +30,7 @@ from kioskd.store.lock import FileLock, claim_schema
 from kioskd.store.migrate import migrate
 from kioskd.store.outbox import PUT_MARK
 from kioskd.store.reserve import BYTES_PER_MB, Reserve
-from kioskd.store.worker import Worker, what
+from kioskd.store.worker import WITHIN_S, Worker, what
 
 T = TypeVar("T")
 
@@ -58,6 +58,7 @@ class Store:
         where: str,
         lock: FileLock | None = None,
         reserve: Reserve | None = None,
+        within_s: float = WITHIN_S,
         claim: Callable[[Connection], None] = lambda _: None,
     ) -> None:
         self.schema = schema
@@ -66,9 +67,17 @@ class Store:
         self._book = HealthBook(schema.role)
         self._stirred = asyncio.Event()
         self._writer = Worker(
-            f"{schema.role}-write", engine, False, self._book, where, reserve, prepare=claim, after_commit=self._wake
+            f"{schema.role}-write",
+            engine,
+            False,
+            self._book,
+            where,
+            reserve,
+            within_s,
+            prepare=claim,
+            after_commit=self._wake,
         )
-        self._reader = Worker(f"{schema.role}-read", engine, True, self._book, where)
+        self._reader = Worker(f"{schema.role}-read", engine, True, self._book, where, within_s=within_s)
         if reserve is not None and (missing := reserve.take()):
             self._book.note(StoreState.SHORT_OF_SPACE, f"{where}: no room for a reserve, {missing}: make room now")
         self._outbox_signals: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
@@ -138,15 +147,18 @@ class Store:
 
 
 @asynccontextmanager
-async def open_store(schema: Schema, config: StoreConfig, *, is_beside_daemon: bool = False) -> AsyncIterator[Store]:
+async def open_store(
+    schema: Schema, config: StoreConfig, *, is_beside_daemon: bool = False, within_s: float = WITHIN_S
+) -> AsyncIterator[Store]:
     """Lock, open and migrate a role's database. Raises StartRefused.
 
     ``is_beside_daemon``: for a command of the command line, which may also run while the daemon has the lock. Both
-    engines keep transactions of several processes apart; the lock only keeps a second daemon out.
+    engines keep transactions of several processes apart; the lock only keeps a second daemon out. ``within_s``: longest
+    a transaction may take. When the store is lost the body is cancelled and an ExceptionGroup with the StoreLost leaves.
     """
     opener = CallThread(f"{schema.role}-open")
     try:
-        store = await opener.call(lambda: _open(schema, config, is_beside_daemon), CHECK_WITHIN_S)
+        store = await opener.call(lambda: _open(schema, config, is_beside_daemon, within_s), CHECK_WITHIN_S)
     except CallTimedOut as error:
         raise StartRefused(f"the {schema.role} database did not answer: {error}") from None
     finally:
@@ -159,20 +171,20 @@ async def open_store(schema: Schema, config: StoreConfig, *, is_beside_daemon: b
         await store.close()
 
 
-def _open(schema: Schema, config: StoreConfig, is_beside_daemon: bool) -> Store:
+def _open(schema: Schema, config: StoreConfig, is_beside_daemon: bool, within_s: float) -> Store:
     if config.url is None:
         try:
-            return _open_file(schema, config, is_beside_daemon)
+            return _open_file(schema, config, is_beside_daemon, within_s)
         except OSError as error:
             raise StartRefused(f"store.folder {config.folder} can't be used: {error.strerror}") from error
     _create_schema(config.url, schema.role)
     engine, where = postgresql_engine(config.url, schema.role), f"PostgreSQL's schema {schema.role}"
     if is_beside_daemon:
-        return Store(schema, engine, where)
-    return Store(schema, engine, where, claim=lambda connection: claim_schema(connection, schema.role))
+        return Store(schema, engine, where, within_s=within_s)
+    return Store(schema, engine, where, within_s=within_s, claim=lambda c: claim_schema(c, schema.role))
 
 
-def _open_file(schema: Schema, config: StoreConfig, is_beside_daemon: bool) -> Store:
+def _open_file(schema: Schema, config: StoreConfig, is_beside_daemon: bool, within_s: float) -> Store:
     config.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = config.folder / f"{schema.role}.db"
     lock = _lock(path, is_beside_daemon)
@@ -182,7 +194,7 @@ def _open_file(schema: Schema, config: StoreConfig, is_beside_daemon: bool) -> S
         if not had_ended_well:
             check(engine, path)
         reserve = None if is_beside_daemon else Reserve(path, config.reserve_mb * BYTES_PER_MB)
-        return Store(schema, engine, str(path), lock, reserve)
+        return Store(schema, engine, str(path), lock, reserve, within_s)
     except BaseException:
         if lock is not None:
             lock.release()

@@ -53,6 +53,7 @@ class Worker:
         health: HealthBook,
         where: str,
         reserve: Reserve | None = None,
+        within_s: float = WITHIN_S,
         prepare: Callable[[Connection], None] = lambda _: None,
         after_commit: Callable[[Connection], None] = lambda _: None,
     ) -> None:
@@ -62,22 +63,23 @@ class Worker:
         self._health = health
         self._where = where
         self._reserve = reserve
+        self._within_s = within_s
         self._prepare = prepare
         self._after_commit = after_commit
         self._connection: Connection | None = None
         self._thread = CallThread(name)
 
-    async def transact(self, function: Callable[[Connection], T], within_s: float = WITHIN_S) -> T:
+    async def transact(self, function: Callable[[Connection], T]) -> T:
         """See ``Store.write``. ``function`` may be called a second time, after its first transaction was undone."""
-        return await self._call(lambda: self._run(function), within_s)
+        return await self._call(lambda: self._run(function))
 
     async def recover(self) -> None:
         """Look whether a disk that was full or read-only takes data again."""
-        await self._call(self._look_again, WITHIN_S)
+        await self._call(self._look_again)
 
-    async def _call(self, function: Callable[[], T], within_s: float) -> T:
+    async def _call(self, function: Callable[[], T]) -> T:
         try:
-            return await self._thread.call(function, within_s)
+            return await self._thread.call(function, self._within_s)
         except CallTimedOut as error:
             self._health.note(StoreState.FAILED, f"{self._where} did not answer: {error}")
             raise StoreLost(f"the database did not answer: {error}") from None

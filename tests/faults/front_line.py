@@ -138,7 +138,7 @@ class FrontProcess:
 
     async def examine(self, outcome: Outcome) -> None:
         """After the process has ended: ask again what was left open, then hold what was told against the databases."""
-        async with front_on(self.config) as front:
+        async with front_on(self.config) as front:  # with the right time again
             await front.checkins.recover()
             rows, numbers, messages, chains = await front.hub.read(_read)
             still_open = await front.station.read(intents.open_intents)
