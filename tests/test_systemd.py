@@ -144,7 +144,7 @@ def settings_of_pages() -> list[str]:
 
 @pytest.mark.parametrize("path", ["", "/general"])
 def test_the_browser_waits_until_the_server_of_its_page_answers(path: str) -> None:
-    (line,) = settings(BROWSER)["ExecStartPre"]
+    line = settings(BROWSER)["ExecStartPre"][0]
     program, option, script = line.replace("$$", "$").replace("%%", "%").split(maxsplit=2)
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(20)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
+import signal
 import subprocess
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -164,22 +166,36 @@ async def test_the_page_opens_and_nothing_else_does(browser: BrowserContext, pag
     assert not elsewhere.was_asked.is_set()
 
 
-def test_the_policy_as_it_is_shows_the_page_and_closes_the_debugging_port(tmp_path: Path, page: Server) -> None:
-    """With the options of the unit, but for the screen."""
-    (command,) = settings(BROWSER)["ExecStart"]
+@contextmanager
+def screen(folder: Path, page: Server) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """Chromium under the whole policy, as the unit starts it but for the screen, and the file of what it says."""
+    (command,), (*_, before) = settings(BROWSER)["ExecStart"], settings(BROWSER)["ExecStartPre"]
+    subprocess.run(shlex.split(before.replace("%t/kioskd-browser-%i", str(folder))), check=True, timeout=30)
     options = [word for word in command.split() if word.startswith("--") and word not in {"--", "--kiosk"}]
     options = [word for word in options if not word.startswith(("--ozone-platform", "--user-data-dir"))]
-    program = chromium_under(POLICY | {"URLAllowlist": [page.origin]}, tmp_path)
-    options += ["--headless", "--remote-debugging-port=0", f"--user-data-dir={tmp_path / 'profile'}", *IN_A_CONTAINER]
-    process = subprocess.Popen([program, *options, page.origin], stderr=subprocess.PIPE, text=True)
-    last_bound = threading.Timer(60, process.kill)
-    last_bound.start()
+    options += ["--headless", "--remote-debugging-port=0", f"--user-data-dir={folder / 'profile'}", *IN_A_CONTAINER]
+    program = chromium_under(POLICY | {"URLAllowlist": [page.origin]}, folder)
+    said = folder / "said"
+    with said.open("wb") as file:
+        environment = {**os.environ, "HOME": str(folder)}
+        process = subprocess.Popen([program, *options, page.origin], stderr=file, env=environment)
     try:
-        said = next((line for line in process.stderr or () if "DevTools" in line), "nothing")
-        assert "disallowed by the system admin" in said
-        assert page.was_asked.wait(60)
-        assert not (tmp_path / "profile" / "DevToolsActivePort").exists()
+        assert page.was_asked.wait(60), said.read_text()
+        yield process, said
     finally:
-        last_bound.cancel()
         process.kill()
-        process.communicate(timeout=30)
+        process.wait(30)
+
+
+def test_the_policy_as_it_is_shows_the_page_and_closes_the_debugging_port(tmp_path: Path, page: Server) -> None:
+    with screen(tmp_path, page) as (_, said):
+        assert "DevTools remote debugging is disallowed by the system admin" in said.read_text()
+        assert not (tmp_path / "profile" / "DevToolsActivePort").exists()
+
+
+def test_a_browser_that_crashes_leaves_no_piece_of_its_memory(tmp_path: Path, page: Server) -> None:
+    with screen(tmp_path, page) as (process, said):
+        process.send_signal(signal.SIGSEGV)
+        process.wait(60)
+    assert "Crash Reports not a directory" in said.read_text(), "Chromium keeps its reports elsewhere now"
+    assert list(tmp_path.rglob("*.dmp")) == []
