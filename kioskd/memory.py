@@ -22,7 +22,8 @@ _PR_SET_DUMPABLE = 4
 
 def keep_private() -> None:
     """For the rest of this process's life: no core, no reader. Raises StartRefused when the kernel does not do it."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if resource.getrlimit(resource.RLIMIT_CORE) != (0, 0):  # the unit sets it, and forbids to set limits
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
         reason = os.strerror(ctypes.get_errno())
         raise StartRefused(f"the kernel does not protect the memory of this process (PR_SET_DUMPABLE): {reason}")
