@@ -154,7 +154,7 @@ async def open_store(
 
     ``is_beside_daemon``: for a command of the command line, which may also run while the daemon has the lock. Both
     engines keep transactions of several processes apart; the lock only keeps a second daemon out. ``within_s``: longest
-    a transaction may take. When the store is lost the body is cancelled and an ExceptionGroup with the StoreLost leaves.
+    a transaction may take. When the store is lost the body is cancelled, and an ExceptionGroup with StoreLost leaves.
     """
     opener = CallThread(f"{schema.role}-open")
     try:

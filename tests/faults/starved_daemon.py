@@ -95,9 +95,11 @@ class People:
     async def _page_with(self, *words: str) -> str:
         """The page as soon as it says one of these."""
         async with asyncio.timeout(WITHIN_S):
-            while not any(word in (page := await self._kiosk.look("/")) for word in words):  # noqa: ASYNC110 - a page
+            while True:
+                page = await self._kiosk.look("/")
+                if any(word in page for word in words):
+                    return page
                 await asyncio.sleep(0.05)
-            return page
 
 
 @asynccontextmanager

@@ -122,7 +122,7 @@ async def steps_during_check_ins(workplace: Path, runs: int = 1) -> Outcome:
         await line.start()
         stepping = asyncio.create_task(step_for_ever())
         try:
-            for number in range(25 * runs):
+            for number in range(12 * runs):
                 for _ in range(5):
                     if (await line.visit(number))["step"] == "done":
                         break
