@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import sys
 import threading
@@ -35,7 +36,7 @@ class JsonLines(logging.Formatter):
         if record.exc_info and record.exc_info[1] is not None:
             errors = _leaves(record.exc_info[1])
             places = [frame for error in errors for frame in traceback.extract_tb(error.__traceback__)]
-            line["error"] = ", ".join(type(error).__name__ for error in errors)
+            line["error"] = ", ".join(_kind(error) for error in errors)
             line["places"] = "; ".join(f"{f.filename}:{f.lineno} {f.name}" for f in places)
         return json.dumps(line, ensure_ascii=False)
 
@@ -81,6 +82,13 @@ def _message(record: logging.LogRecord) -> str:
         found = _SAFE_WORDS.match(message)
         return found[0].rstrip() if found else ""
     return message
+
+
+def _kind(error: BaseException) -> str:
+    """The class of an error, and for one of the system its reason in the system's own words."""
+    number = error.errno if isinstance(error, OSError) else None
+    reason = f": {os.strerror(number)}" if isinstance(number, int) else ""
+    return type(error).__name__ + reason
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

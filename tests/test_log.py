@@ -44,3 +44,10 @@ def test_an_ended_thread_that_was_asked_to_is_no_error() -> None:
     code = SET_UP + "t = threading.Thread(target=__import__('sys').exit); t.start(); t.join()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
     assert done.stderr == ""
+
+
+def test_an_error_of_the_system_is_told_with_its_reason_but_not_its_file() -> None:
+    code = SET_UP + f"open('/nowhere/{NAME}')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert json.loads(done.stderr)["error"] == "FileNotFoundError: No such file or directory"
+    assert NAME not in done.stderr
