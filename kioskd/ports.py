@@ -247,6 +247,16 @@ class PrintReport:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class AttemptReport:
+    """An attempt at a kiosk that ended without a ticket, for the desk: when, where and why, not who."""
+
+    attempt_id: UUID
+    station: str
+    reason: Reason
+    at: datetime
+
+
 class Hub(Protocol):
     """The site's shared state, as a station sees it. Every method MUST be repeatable. Raises Unreachable."""
 
@@ -267,6 +277,9 @@ class Hub(Protocol):
 
     async def report_print(self, report: PrintReport) -> None:
         """Tell the desk how a sheet is."""
+
+    async def report_attempt(self, report: AttemptReport) -> None:
+        """Tell the desk of an attempt that was broken off."""
 
 
 # --- hub to records --------------------------------------------------------------------------------------------

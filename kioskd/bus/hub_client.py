@@ -22,10 +22,12 @@ from kioskd.bus.hub_messages import (
     CHECK_IN,
     IDENTIFY,
     LONGEST_WAIT_S,
+    REPORT_ATTEMPT,
     REPORT_DEVICE,
     REPORT_PRINT,
     STATION_STARTED,
     A,
+    AttemptQuestion,
     CheckInQuestion,
     DeviceQuestion,
     HelpQuestion,
@@ -44,7 +46,7 @@ from kioskd.bus.sealed import Direction, NotSealed, Sealer
 from kioskd.bus.topics import STATUS_VALID_FOR_S, SiteTopics, Status
 from kioskd.core.identity import Card, Identified, Refused
 from kioskd.errors import BusError, Rejected, RuleViolation, Unreachable
-from kioskd.ports import CheckInReply, CheckInRequest, DeviceReport, HelpReply, HelpRequest, PrintReport
+from kioskd.ports import AttemptReport, CheckInReply, CheckInRequest, DeviceReport, HelpReply, HelpRequest, PrintReport
 
 log = logging.getLogger(__name__)
 
@@ -207,6 +209,9 @@ class HubLink:
 
     async def report_print(self, report: PrintReport) -> None:
         await self._ask(REPORT_PRINT, PrintQuestion.model_validate(report))
+
+    async def report_attempt(self, report: AttemptReport) -> None:
+        await self._ask(REPORT_ATTEMPT, AttemptQuestion.model_validate(report))
 
     # --- one request -------------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from kioskd.core.appointment import Appointment, AppointmentStatus
 from kioskd.core.identity import Card, Identified, Reason, Refused
 from kioskd.core.patient import Identifier, Patient, Sex
 from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
-from kioskd.ports import CheckInReply, CheckInRequest, DeviceReport, HelpReply, HelpRequest, PrintReport
+from kioskd.ports import AttemptReport, CheckInReply, CheckInRequest, DeviceReport, HelpReply, HelpRequest, PrintReport
 
 LINK_VERSION = 1
 LONGEST_WAIT_S = 30.0
@@ -246,6 +246,18 @@ class PrintQuestion(_Wire):
         return PrintReport(self.check_in_id, self.kind, self.copy_, self.state, self.proof, self.cause, self.at)
 
 
+class AttemptQuestion(_Wire):
+    """``ports.AttemptReport``."""
+
+    attempt_id: UUID
+    station: str
+    reason: Reason
+    at: Instant
+
+    def core(self) -> AttemptReport:
+        return AttemptReport(self.attempt_id, self.station, self.reason, self.at)
+
+
 class DoneAnswer(_Wire):
     """A method that returns nothing."""
 
@@ -305,9 +317,10 @@ ASK_FOR_HELP: Method[HelpQuestion, HelpAnswer] = _method("ask-for-help", HelpQue
 STATION_STARTED: Method[StationQuestion, DoneAnswer] = _method("station-started", StationQuestion, DoneAnswer)
 REPORT_DEVICE: Method[DeviceQuestion, DoneAnswer] = _method("report-device", DeviceQuestion, DoneAnswer)
 REPORT_PRINT: Method[PrintQuestion, DoneAnswer] = _method("report-print", PrintQuestion, DoneAnswer)
+REPORT_ATTEMPT: Method[AttemptQuestion, DoneAnswer] = _method("report-attempt", AttemptQuestion, DoneAnswer)
 
 METHODS: dict[str, Method[Any, Any]] = {
-    m.name: m for m in (IDENTIFY, CHECK_IN, ASK_FOR_HELP, STATION_STARTED, REPORT_DEVICE, REPORT_PRINT)
+    m.name: m for m in (IDENTIFY, CHECK_IN, ASK_FOR_HELP, STATION_STARTED, REPORT_DEVICE, REPORT_PRINT, REPORT_ATTEMPT)
 }
 
 

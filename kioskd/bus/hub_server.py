@@ -22,6 +22,7 @@ from kioskd.bus.hub_messages import (
     IDENTIFY,
     LONGEST_WAIT_S,
     METHODS,
+    REPORT_ATTEMPT,
     REPORT_DEVICE,
     REPORT_PRINT,
     STATION_STARTED,
@@ -255,6 +256,11 @@ async def _report_print(hub: Hub, body: Any) -> Any:
     return DoneAnswer()
 
 
+async def _report_attempt(hub: Hub, body: Any) -> Any:
+    await hub.report_attempt(body.core())
+    return DoneAnswer()
+
+
 _CALLS: dict[str, Callable[[Hub, Any], Awaitable[Any]]] = {
     IDENTIFY.name: _identify,
     CHECK_IN.name: _check_in,
@@ -262,4 +268,5 @@ _CALLS: dict[str, Callable[[Hub, Any], Awaitable[Any]]] = {
     STATION_STARTED.name: _station_started,
     REPORT_DEVICE.name: _report_device,
     REPORT_PRINT.name: _report_print,
+    REPORT_ATTEMPT.name: _report_attempt,
 }

@@ -35,6 +35,8 @@ class Reason(StrEnum):
     RECORDS_UNREACHABLE = "records-unreachable"
     HUB_UNREACHABLE = "hub-unreachable"
     TIMED_OUT = "timed-out"
+    CLOSED = "closed"
+    ANOTHER_CARD = "another-card"
 
 
 @dataclass(frozen=True, slots=True)

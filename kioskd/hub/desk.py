@@ -19,12 +19,13 @@ from kioskd.core.events import Event, TicketCalled
 from kioskd.core.identity import Reason
 from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
 from kioskd.core.queue import QueueEntry, TicketState, WrongTicketState
+from kioskd.core.ticket import day_bounds
 from kioskd.errors import RuleViolation
 from kioskd.health import Health
 from kioskd.hub import tickets
 from kioskd.hub.site import RECORDS, SiteRules, area_changed
-from kioskd.hub.tables import audit, check_in, device, outbox, sheet, ticket
-from kioskd.hub.view import AreaRow, ConsoleView, DeviceRow, QueueRow, RecordState, SheetRow
+from kioskd.hub.tables import attempt, audit, check_in, device, outbox, sheet, ticket
+from kioskd.hub.view import AreaRow, AttemptRow, ConsoleView, DeviceRow, QueueRow, RecordState, SheetRow
 from kioskd.news import News
 from kioskd.store import AuditEntry, Store
 from kioskd.store import audit as audit_chain
@@ -82,9 +83,16 @@ class ReceptionDesk:
                 is_broker_up=self._is_broker_up(),
                 records_waiting_since=_records_waiting_since(connection),
                 parts=self._health().parts,
+                attempts=self._attempts(connection, day),
             )
 
         return await self._store.read(read)
+
+    def _attempts(self, connection: Connection, day: date) -> tuple[AttemptRow, ...]:
+        begin, end = day_bounds(day, self._rules.site.zone, self._rules.site.day_starts)
+        today = (attempt.c.at >= begin) & (attempt.c.at < end)
+        rows = connection.execute(select(attempt).where(today).order_by(attempt.c.at.desc()))
+        return tuple(AttemptRow(row.station, row.at, Reason(row.reason)) for row in rows)
 
     async def snapshot_of(self, area: str) -> Snapshot:
         """What the displays of an area show now."""

@@ -31,10 +31,11 @@ from kioskd.core.queue import TicketState
 from kioskd.core.ticket import business_day, day_bounds, day_in_hand
 from kioskd.errors import StoreError, Unreachable
 from kioskd.hub import tickets
-from kioskd.hub.tables import audit, check_in, device, outbox, sheet, ticket
+from kioskd.hub.tables import attempt, audit, check_in, device, outbox, sheet, ticket
 from kioskd.hub.view import RecordState
 from kioskd.news import News
 from kioskd.ports import (
+    AttemptReport,
     CheckInReply,
     CheckInRequest,
     DeviceReport,
@@ -256,6 +257,17 @@ class Site:
         event = _print_event(report) if await self._write(save) else None
         if event is not None:
             self._news.publish(event)
+
+    async def report_attempt(self, report: AttemptReport) -> None:
+        def save(connection: Connection) -> None:
+            if connection.scalar(select(attempt.c.id).where(attempt.c.id == report.attempt_id)) is None:
+                connection.execute(
+                    insert(attempt).values(
+                        id=report.attempt_id, station=report.station, reason=report.reason, at=report.at
+                    )
+                )
+
+        await self._write(save)
 
     def record_settled(self, connection: Connection, message: OutboxMessage, state: OutboxState, error: str) -> None:
         """What became of a check-in's delivery, in the transaction that settles its message."""

@@ -114,7 +114,18 @@ sheet = Table(
     Column("at", UtcDateTime, nullable=False),
 )
 
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("station", String(64), nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Index("ix_attempt_at", "at"),
+)
+"""Attempts at kiosks that ended without a ticket."""
+
 outbox = outbox_table(metadata)
 audit = audit_table(metadata)
 
-SCHEMA = Schema("hub", metadata, Path(__file__).with_name("versions"), "0001")
+SCHEMA = Schema("hub", metadata, Path(__file__).with_name("versions"), "0002")

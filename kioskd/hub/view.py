@@ -82,6 +82,15 @@ class DeviceRow:
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """An attempt at a kiosk that ended without a ticket."""
+
+    station: str
+    at: datetime
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class ConsoleView:
     """One look at the front desk. ``rows``: waiting first in calling order, then called, then ended, newest first."""
 
@@ -98,6 +107,8 @@ class ConsoleView:
     """When the oldest of ``records_pending`` was committed."""
     parts: tuple[Part, ...] = ()
     """The parts of the hub's process: databases, deliveries, broker, disk."""
+    attempts: tuple[AttemptRow, ...] = ()
+    """Today's, newest first."""
 
 
 class Desk(Protocol):

@@ -17,6 +17,7 @@ from kioskd.ports import DeviceReport, Hub
 from kioskd.roles.running import Running, SteadyClock, broker_of, now, site_key
 from kioskd.roles.watching import look_at_connection, look_at_device
 from kioskd.station import tables
+from kioskd.station.attempts import Attempts
 from kioskd.station.checkins import CheckIns, Printers
 from kioskd.station.devices.registry import DisabledDevice, FoundDevice, find_devices
 from kioskd.station.devices.supervisor import DISABLED, ManagedDevice
@@ -72,11 +73,24 @@ async def station_role(daemon: Running, hub: Hub, file: str, text: str) -> Async
             look = look_at_connection(lambda: link.is_there, lambda: link.why_away)
             parts.callback(daemon.watch.look_at("hub", Kind.HUB, look))
         is_hub_there = link is None or link.is_there
-        kiosk = Kiosk(station, config.site, hub, checkins, queue, news, steady, is_hub_there, wall_clock=now)
+        attempts = Attempts(station, store, hub, now)
+        kiosk = Kiosk(
+            station,
+            config.site,
+            hub,
+            checkins,
+            queue,
+            news,
+            steady,
+            is_hub_there,
+            wall_clock=now,
+            broken_off=attempts.note,
+        )
         reports = DeviceReports(station, [device.name for device in found], hub)
         if link is not None:
             link.on_change(kiosk.hub_changed)
             link.on_change(lambda is_there: reports.hub_returned() if is_there else None)
+            link.on_change(lambda is_there: attempts.hub_returned() if is_there else None)
             link.on_hub_back(queue.tell_again)
         await queue.recover()
 
@@ -92,7 +106,7 @@ async def station_role(daemon: Running, hub: Hub, file: str, text: str) -> Async
             parts.callback(daemon.watch.look_at(f"device {one.name}", Kind.DEVICE, look_at_device(one)))
         lives = [d.run((lambda m: read_cards(m, kiosk)) if d.kind == "card-reader" else queue.work) for d in managed]
         await parts.enter_async_context(
-            beside(kiosk.run(), queue.expire_in_time(), queue.report(), reports.run(), *lives)
+            beside(kiosk.run(), queue.expire_in_time(), queue.report(), reports.run(), attempts.run(), *lives)
         )
         app = kiosk_app(kiosk, news, pages, framed_by=config.site.framed_by)
         await daemon.serve(parts, "kiosk", app, config.station.listen)

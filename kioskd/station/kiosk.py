@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -32,7 +32,8 @@ class Kiosk:
     """One touchscreen with its reader and printers.
 
     ``clock`` gives aware UTC that no change of the machine's clock moves: a name is on screen that long, no longer.
-    ``wall_clock`` is the machine's own, for what others read; the same if none is given.
+    ``wall_clock`` is the machine's own, for what others read; the same if none is given. ``broken_off`` is told why
+    an attempt ended without a ticket.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Kiosk:
         is_hub_there: bool = True,
         ask_within_s: float = ASK_WITHIN_S,
         wall_clock: Callable[[], datetime] | None = None,
+        broken_off: Callable[[Reason], Awaitable[None]] | None = None,
     ) -> None:
         self.station = station
         self._site = site
@@ -56,6 +58,7 @@ class Kiosk:
         self._news = news
         self._clock = clock
         self._wall_clock = wall_clock or clock
+        self._broken_off = broken_off
         self._ask_within_s = ask_within_s
         self._session = checkin.welcome(uuid4(), site.languages[0], clock(), is_hub_there=is_hub_there)
         self._area_name = ""
@@ -166,8 +169,11 @@ class Kiosk:
             self._set(checkin.touched(self._session, self._clock()))
 
     async def close(self, session_id: UUID) -> None:
-        if self._session.id == session_id and self._session.step in {Step.DONE, Step.HELP, Step.CONFIRM}:
+        ended = self._session
+        if ended.id == session_id and ended.step in {Step.DONE, Step.HELP, Step.CONFIRM}:
             await self._restart()
+            if ended.step is Step.CONFIRM:
+                await self._abandon(ended.id, Reason.CLOSED)
 
     async def choose_language(self, language: str) -> None:
         if language in self._site.languages:
@@ -184,10 +190,12 @@ class Kiosk:
         self._set(begun)
         self._reading = self._session.id if self._session.step is Step.READING else None
         self._news.publish(CardSeen(now, self.station))
-        if self._session.step is Step.TAKE_CARD:  # the hub is away: the page says so, and the card must come out
-            self._news.publish(CheckInRefused(now, self.station, self._session.id, Reason.HUB_UNREACHABLE))
         if self._session.id != ended.id:
             await self._end_session(ended.id, printed_for)
+            if ended.step is Step.CONFIRM:
+                await self._abandon(ended.id, Reason.ANOTHER_CARD)
+        if begun.step is Step.TAKE_CARD:  # the hub is away: the page says so, and the card must come out
+            await self._abandon(begun.id, Reason.HUB_UNREACHABLE)
 
     async def card_read(self, card: Card) -> None:
         """The card was read whole: find its patient and appointment."""
@@ -210,7 +218,10 @@ class Kiosk:
     async def card_unreadable(self, reason: Reason) -> None:
         """Taken out too early is a hint on the welcome page; everything else is a help ticket."""
         if reason is Reason.CARD_REMOVED_EARLY:
+            ended = self._session
             self._set(checkin.card_removed(self._session, self._clock()))
+            if ended.step is Step.READING:
+                await self._abandon(ended.id, reason)
         elif self._reading is not None:
             await self._refuse(self._reading, reason)
 
@@ -260,6 +271,12 @@ class Kiosk:
                 self._set(checkin.help_issued(self._session, reply.label, self._clock()))
             await self._begin_to_print(s.id, reply.check_in_id, added)
         self._news.publish(CheckInRefused(self._clock(), self.station, s.id, reason))
+
+    async def _abandon(self, session_id: UUID, reason: Reason) -> None:
+        """It ended without a ticket: staff see why. The page has gone on by now."""
+        self._news.publish(CheckInRefused(self._clock(), self.station, session_id, reason))
+        if self._broken_off is not None:
+            await self._broken_off(reason)
 
     def _give_up(self, session_id: UUID) -> None:
         if self._session.id == session_id:
@@ -350,9 +367,9 @@ class Kiosk:
                 await self._restart()
                 continue
             if clears_at is not None and now >= clears_at:
-                if s.step is Step.CONFIRM:
-                    self._news.publish(CheckInRefused(now, self.station, s.id, Reason.TIMED_OUT))
                 await self._restart()
+                if s.step is Step.CONFIRM:
+                    await self._abandon(s.id, Reason.TIMED_OUT)
                 continue
             moments = [moment for moment in (clears_at, gives_up_at, language_returns_at) if moment is not None]
             if s.step is Step.CONFIRM and not checkin.is_idle(s, now):

@@ -47,4 +47,13 @@ token_counter = Table(
     Column("last", Integer, nullable=False),
 )
 
-SCHEMA = Schema("station", metadata, Path(__file__).with_name("versions"), "0001")
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("reason", String(32), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)
+"""Attempts that were broken off and that the desk was not told of yet."""
+
+SCHEMA = Schema("station", metadata, Path(__file__).with_name("versions"), "0002")

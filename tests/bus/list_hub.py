@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from kioskd.core.identity import Card, Identified, Reason, Refused
-from kioskd.ports import CheckInReply, CheckInRequest, DeviceReport, HelpReply, HelpRequest, PrintReport
+from kioskd.ports import AttemptReport, CheckInReply, CheckInRequest, DeviceReport, HelpReply, HelpRequest, PrintReport
 
 
 class ListHub:
@@ -59,6 +59,9 @@ class ListHub:
         await self._take((station, tuple(devices)))
 
     async def report_device(self, report: DeviceReport) -> None:
+        await self._take(report)
+
+    async def report_attempt(self, report: AttemptReport) -> None:
         await self._take(report)
 
     async def report_print(self, report: PrintReport) -> None:

@@ -16,9 +16,11 @@ from kioskd.bus.hub_messages import (
     CHECK_IN,
     IDENTIFY,
     METHODS,
+    REPORT_ATTEMPT,
     REPORT_DEVICE,
     REPORT_PRINT,
     Answer,
+    AttemptQuestion,
     CheckInAnswer,
     CheckInQuestion,
     DeviceQuestion,
@@ -36,7 +38,7 @@ from kioskd.core.appointment import Appointment, AppointmentStatus
 from kioskd.core.identity import Card, Identified, Reason, Refused
 from kioskd.core.patient import Identifier, Patient, Sex
 from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
-from kioskd.ports import CheckInReply, CheckInRequest, DeviceReport, HelpReply, HelpRequest, PrintReport
+from kioskd.ports import AttemptReport, CheckInReply, CheckInRequest, DeviceReport, HelpReply, HelpRequest, PrintReport
 from tests.people import NOW, appointment, card, patient
 
 texts = st.text(max_size=20)
@@ -61,6 +63,7 @@ help_requests = st.builds(
     HelpRequest, st.uuids(), texts, instants, st.sampled_from(Reason), texts, st.none() | patients
 )
 help_replies = st.builds(HelpReply, st.uuids(), texts, instants)
+attempt_reports = st.builds(AttemptReport, st.uuids(), texts, st.sampled_from(Reason), instants)
 device_reports = st.builds(DeviceReport, texts, texts, texts, texts, texts, instants)
 print_reports = st.builds(
     PrintReport,
@@ -107,6 +110,11 @@ def test_a_check_in_comes_through_as_it_was(request: CheckInRequest, reply: Chec
 def test_help_comes_through_as_it_was(request: HelpRequest, reply: HelpReply):
     assert asked(ASK_FOR_HELP, HelpQuestion.model_validate(request)).core() == request
     assert answered(ASK_FOR_HELP, HelpAnswer.model_validate(reply)).core() == reply
+
+
+@given(attempt_reports)
+def test_an_attempt_that_was_broken_off_comes_through_as_it_was(report: AttemptReport):
+    assert asked(REPORT_ATTEMPT, AttemptQuestion.model_validate(report)).core() == report
 
 
 @given(device_reports, print_reports)
@@ -167,6 +175,13 @@ def test_the_wire_is_what_other_stations_of_a_site_were_promised():
         "cause": None,
         "at": "2026-11-23T08:12:00Z",
     }
+    attempt = AttemptReport(UUID(int=7), "entrance", Reason.TIMED_OUT, NOW)
+    assert json.loads(AttemptQuestion.model_validate(attempt).model_dump_json()) == {
+        "attempt_id": "00000000-0000-0000-0000-000000000007",
+        "station": "entrance",
+        "reason": "timed-out",
+        "at": "2026-11-23T08:12:00Z",
+    }
     refused = identify_answer(Refused(Reason.NO_PATIENT))
     assert json.loads(refused.model_dump_json()) == {"outcome": "refused", "reason": "no-patient", "patient": None}
     assert set(METHODS) == {
@@ -176,6 +191,7 @@ def test_the_wire_is_what_other_stations_of_a_site_were_promised():
         "station-started",
         "report-device",
         "report-print",
+        "report-attempt",
     }
 
 

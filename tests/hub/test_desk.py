@@ -19,8 +19,8 @@ from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
 from kioskd.core.queue import TicketState
 from kioskd.errors import RuleViolation
 from kioskd.hub import tables
-from kioskd.hub.view import AreaRow, ConsoleView, DeviceRow, QueueRow, RecordState, SheetRow
-from kioskd.ports import CheckInRequest, DeviceReport, HelpRequest, PrintReport
+from kioskd.hub.view import AreaRow, AttemptRow, ConsoleView, DeviceRow, QueueRow, RecordState, SheetRow
+from kioskd.ports import AttemptReport, CheckInRequest, DeviceReport, HelpRequest, PrintReport
 from kioskd.store import audit
 from tests.hub.conftest import HubUnderTest
 from tests.people import NOW, appointment, patient, request
@@ -271,6 +271,13 @@ async def test_everything_that_a_view_says(hub: HubUnderTest) -> None:
         is_broker_up=True,
         records_waiting_since=NOW,
     )
+
+
+async def test_the_view_has_the_attempts_that_were_broken_off_today_newest_first(hub: HubUnderTest) -> None:
+    for n, at in enumerate((NOW - timedelta(days=1), NOW, NOW + timedelta(minutes=1))):
+        await hub.site.report_attempt(AttemptReport(UUID(int=n), "entrance", Reason.TIMED_OUT, at))
+    attempts = (await hub.desk.view()).attempts
+    assert attempts == tuple(AttemptRow("entrance", NOW + timedelta(minutes=n), Reason.TIMED_OUT) for n in (1, 0))
 
 
 async def test_a_help_ticket_in_the_view_says_the_reason_and_needs_no_record(hub: HubUnderTest) -> None:

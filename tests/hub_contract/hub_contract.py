@@ -16,7 +16,7 @@ from kioskd.core.identity import Identified, Reason, Refused
 from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
 from kioskd.errors import RuleViolation, Unreachable
 from kioskd.hub import tables
-from kioskd.ports import CheckInReply, DeviceReport, HelpReply, HelpRequest, Hub, PrintReport
+from kioskd.ports import AttemptReport, CheckInReply, DeviceReport, HelpReply, HelpRequest, Hub, PrintReport
 from tests.hub.conftest import HubUnderTest
 from tests.people import NOW, appointment, card, patient, request
 
@@ -112,8 +112,18 @@ class HubContract:
         assert (row.copy, row.state, row.proof, row.cause) == (2, "printed", "completion", None)
         assert [type(event) for event in await at.site.heard()][1:] == [SheetPrinted]
 
+    async def test_an_attempt_that_was_broken_off_is_one_row_however_often_it_is_told(self, at: HubAtWork) -> None:
+        report = AttemptReport(UUID(int=5), "entrance", Reason.TIMED_OUT, NOW)
+        for told in (report, report, replace(report, attempt_id=UUID(int=6), reason=Reason.CLOSED)):
+            await at.hub.report_attempt(told)
+        rows = await at.site.rows(tables.attempt)
+        assert [(row.id.int, row.station, row.reason, row.at) for row in rows] == [
+            (5, "entrance", "timed-out", NOW),
+            (6, "entrance", "closed", NOW),
+        ]
+
     async def test_a_database_that_refuses_is_a_hub_that_is_away(self, at: HubAtWork) -> None:
-        for table in ("area_version", "device", "sheet"):
+        for table in ("area_version", "device", "sheet", "attempt"):
             await at.site.store.write(lambda c, table=table: c.execute(text(f"DROP TABLE {table}")))
         sheet = PrintReport(uuid4(), SheetKind.TICKET, 1, PrintState.QUEUED, None, None, NOW)
         for asking in (
@@ -121,6 +131,7 @@ class HubContract:
             at.hub.ask_for_help(help_request()),
             at.hub.report_device(DeviceReport("entrance", "reader", "card-reader", "ready", "", NOW)),
             at.hub.report_print(sheet),
+            at.hub.report_attempt(AttemptReport(uuid4(), "entrance", Reason.CLOSED, NOW)),
             at.hub.station_started("entrance", []),
         ):
             with pytest.raises(Unreachable, match="the hub's database") as caught:

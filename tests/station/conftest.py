@@ -23,6 +23,7 @@ from kioskd.hub import tables as hub_tables
 from kioskd.hub.site import Site, SiteRules
 from kioskd.news import News, Subscription
 from kioskd.ports import (
+    AttemptReport,
     CheckInReply,
     CheckInRequest,
     Device,
@@ -88,6 +89,9 @@ class Wire:
 
     async def report_device(self, report: DeviceReport) -> None:
         await self._through("report_device", self._hub.report_device(report))
+
+    async def report_attempt(self, report: AttemptReport) -> None:
+        await self._through("report_attempt", self._hub.report_attempt(report))
 
     async def report_print(self, report: PrintReport) -> None:
         await self._through("report_print", self._hub.report_print(report))

@@ -29,7 +29,7 @@ from kioskd.core.printing import PrintState, SheetKind
 from kioskd.hub import tables as hub_tables
 from kioskd.hub.site import Site, SiteRules
 from kioskd.news import News
-from kioskd.ports import CheckInReply, CheckInRequest, DeviceReport, HelpReply, HelpRequest, PrintReport
+from kioskd.ports import AttemptReport, CheckInReply, CheckInRequest, DeviceReport, HelpReply, HelpRequest, PrintReport
 from kioskd.station import intents, jobs
 from kioskd.station import tables as station_tables
 from kioskd.station.checkins import CheckIns, Printers
@@ -108,6 +108,9 @@ class FusedHub:
 
     async def report_device(self, report: DeviceReport) -> None:
         await self._hub.report_device(report)
+
+    async def report_attempt(self, report: AttemptReport) -> None:
+        await self._hub.report_attempt(report)
 
     async def report_print(self, report: PrintReport) -> None:
         await self._hub.report_print(report)

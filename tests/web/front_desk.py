@@ -12,7 +12,7 @@ from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
 from kioskd.core.queue import QueueEntry, TicketState, WrongTicketState
 from kioskd.errors import RuleViolation
 from kioskd.health import Kind, Part, State
-from kioskd.hub.view import AreaRow, ConsoleView, DeviceRow, QueueRow, RecordState, SheetRow
+from kioskd.hub.view import AreaRow, AttemptRow, ConsoleView, DeviceRow, QueueRow, RecordState, SheetRow
 from kioskd.news import News
 
 NOW = datetime(2026, 11, 23, 8, 40, tzinfo=UTC)
@@ -118,6 +118,7 @@ class FrontDesk:
         self.is_broker_up = True
         self.records_waiting_since: datetime | None = None
         self.parts: tuple[Part, ...] = ()
+        self.attempts: tuple[AttemptRow, ...] = ()
         self.site_name = "Praxis am Markt"
         self.now = NOW
 
@@ -130,6 +131,7 @@ class FrontDesk:
         return ConsoleView(
             self.now, self.site_name, self.now.date(), AREAS, rows, self.devices,
             self.records_pending, self.records_parked, self.is_broker_up, self.records_waiting_since, self.parts,
+            self.attempts,
         )  # fmt: skip
 
     async def call_next(self, area: str, room: str, staff: str) -> str | None:

@@ -18,7 +18,7 @@ from kioskd.core.identity import Reason
 from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
 from kioskd.core.queue import TicketState
 from kioskd.health import Kind, Part, State, Why
-from kioskd.hub.view import RecordState, SheetRow
+from kioskd.hub.view import AttemptRow, RecordState, SheetRow
 from kioskd.web.console import minutes_between
 from tests.web.browser import DESK, LANDSCAPE, Visit
 from tests.web.conftest import OpenPage
@@ -234,6 +234,30 @@ async def test_every_reason_of_a_part_has_words(rig: Rig, client: httpx.AsyncCli
     assert "Disk" in system
     assert f"<p>{why}</p>" not in system
     assert "<p></p>" not in system
+
+
+async def test_what_was_broken_off_today_is_a_calm_list_with_reasons(rig: Rig, client: httpx.AsyncClient):
+    assert "Broken off today" not in (await client.get("/")).text
+    rig.desk.attempts = tuple(
+        AttemptRow("entrance", NOW - timedelta(minutes=n), reason)
+        for n, reason in enumerate(
+            [Reason.TIMED_OUT, Reason.CLOSED, Reason.ANOTHER_CARD, *[Reason.CARD_REMOVED_EARLY] * 7]
+        )
+    )
+    text = (await client.get("/")).text
+    listed = text.partition('class="attempts"')[2].partition("</section>")[0]
+    for words in (
+        "Gave no answer at the kiosk",
+        "Closed the page before",
+        "Another card came before",
+        "09:40",
+        "entrance",
+    ):
+        assert words in listed
+    assert listed.count("<li") == 8
+    assert '<p class="count number">10</p>' in listed
+    assert "Earlier ones are not listed." in listed
+    assert "Nothing needs you." in text, "it is no alert"
 
 
 async def test_names_stand_in_the_body_and_nowhere_else(rig: Rig, client: httpx.AsyncClient):
