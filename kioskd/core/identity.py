@@ -35,7 +35,7 @@ class Reason(StrEnum):
     RECORDS_UNREACHABLE = "records-unreachable"
     HUB_UNREACHABLE = "hub-unreachable"
     TIMED_OUT = "timed-out"
-    CLOSED = "closed"
+    CLOSED = "page-closed"
     ANOTHER_CARD = "another-card"
 
 

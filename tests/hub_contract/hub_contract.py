@@ -119,7 +119,7 @@ class HubContract:
         rows = await at.site.rows(tables.attempt)
         assert [(row.id.int, row.station, row.reason, row.at) for row in rows] == [
             (5, "entrance", "timed-out", NOW),
-            (6, "entrance", "closed", NOW),
+            (6, "entrance", "page-closed", NOW),
         ]
 
     async def test_a_database_that_refuses_is_a_hub_that_is_away(self, at: HubAtWork) -> None:

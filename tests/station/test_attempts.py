@@ -66,7 +66,7 @@ async def test_what_the_hub_was_not_told_waits_on_disk_for_its_return(front: Fro
     async with asyncio.timeout(WITHIN_S), beside(attempts.run()):
         await attempts.note(Reason.CLOSED)
         await told.tried.wait()
-    assert await waiting(front) == ["closed"]
+    assert await waiting(front) == ["page-closed"]
     told.is_away = False
     after_a_restart = Attempts("entrance", front.station, told, Clock(NOW))  # type: ignore[arg-type]
     async with asyncio.timeout(WITHIN_S), beside(after_a_restart.run()):
