@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import monotonic
 
 from drivers.escpos.status import Block, Frame, FrameParser, ProcessId, Queued, RealTime, StatusBack
 from drivers.line import LineAddress, WriteFailed, open_line
+from kioskd.clock import MACHINE, DeviceClock
 from kioskd.errors import DeviceUnavailable
 
 __all__ = ["Connection"]
@@ -15,10 +15,11 @@ __all__ = ["Connection"]
 class Connection:
     """A line and the frames read from it. Never connects again by itself: a new connection is a new object."""
 
-    def __init__(self, device: str, address: LineAddress) -> None:
+    def __init__(self, device: str, address: LineAddress, clock: DeviceClock = MACHINE) -> None:
         """Raises DeviceUnavailable."""
         self._device = device
-        self._line = open_line(device, address)
+        self._clock = clock
+        self._line = open_line(device, address, clock)
         self._parser = FrameParser()
         self._answers: list[int] = []
         self._is_out_of_step = False
@@ -40,7 +41,7 @@ class Connection:
         self._line.close()
 
     def write(self, data: bytes, until: float) -> None:
-        """Hand over all of ``data`` until a moment of ``time.monotonic``. Raises line.WriteFailed."""
+        """Hand over all of ``data`` until a moment of the clock. Raises line.WriteFailed."""
         self._line.write(data, until)
 
     def hear_pending(self) -> None:
@@ -51,7 +52,7 @@ class Connection:
     def hear_until(self, is_done: Callable[[], bool], deadline: float) -> bool:
         """Listen until ``is_done`` or ``deadline``; whether it is done. Raises DeviceUnavailable."""
         while not is_done():
-            wait_s = deadline - monotonic()
+            wait_s = deadline - self._clock.monotonic()
             if wait_s <= 0 or not self._hear(wait_s):
                 return is_done()
         return True
@@ -63,7 +64,7 @@ class Connection:
         late is thrown away before the next question.
         """
         if self._is_out_of_step:
-            self.hear_until(lambda: False, min(deadline, monotonic() + 0.2))
+            self.hear_until(lambda: False, min(deadline, self._clock.monotonic() + 0.2))
         self.hear_pending()
         self._answers.clear()
         try:

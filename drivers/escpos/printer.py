@@ -9,13 +9,13 @@ never opened again from inside: the bytes behind the break would print as garbag
 from __future__ import annotations
 
 from dataclasses import dataclass
-from time import monotonic
 
 from drivers.escpos import EscposConfig
 from drivers.escpos.connection import Connection
 from drivers.escpos.layout import INITIALIZE, STATUS_BACK, CannotPrint, ticket_bytes
 from drivers.escpos.status import cause_of_answers, cause_of_block, is_paper_low
 from drivers.line import WriteFailed
+from kioskd.clock import MACHINE, DeviceClock
 from kioskd.core.printing import Cause, ProofKind
 from kioskd.errors import DeviceUnavailable, NotPrinted
 from kioskd.ports import PrinterStatus, TicketSheet
@@ -53,8 +53,9 @@ class _Sent:
 class EscposPrinter:
     """A ticket printer at the end of a line. Implements ``ports.TicketPrinter``."""
 
-    def __init__(self, name: str, config: EscposConfig) -> None:
+    def __init__(self, name: str, config: EscposConfig, clock: DeviceClock = MACHINE) -> None:
         self._name = name
+        self._clock = clock
         self._config = config
         self._connection: Connection | None = None
         self._sent: dict[int, _Sent] = {}
@@ -77,10 +78,10 @@ class EscposPrinter:
         Raises DeviceUnavailable. A printer that does not answer is open, with the status NO_ANSWER.
         """
         self.close()
-        connection = Connection(self._name, self._config.address)
+        connection = Connection(self._name, self._config.address, self._clock)
         self._connection = connection
         try:
-            connection.hear_until(lambda: False, monotonic() + DRAIN_S)
+            connection.hear_until(lambda: False, self._clock.monotonic() + DRAIN_S)
             self.status()
         except DeviceUnavailable:
             self.close()
@@ -111,14 +112,16 @@ class EscposPrinter:
     def status(self) -> PrinterStatus:
         """Ask the printer now: one round trip when all is well. Raises DeviceUnavailable."""
         connection = self._opened()
-        deadline = monotonic() + STATUS_WITHIN_S
-        answer = connection.ask(1, monotonic() + ANSWER_WITHIN_S)
+        deadline = self._clock.monotonic() + STATUS_WITHIN_S
+        answer = connection.ask(1, self._clock.monotonic() + ANSWER_WITHIN_S)
         if answer is None:
             return PrinterStatus(is_ready=False, cause=Cause.NO_ANSWER, proof=self._proof, model=self._model)
         block = connection.status_back
         cause, is_low = None, block is not None and is_paper_low(block)
         if block is None or answer & 0x28 or cause_of_block(block) is not None:
-            others = [connection.ask(number, min(deadline, monotonic() + ANSWER_WITHIN_S)) for number in (2, 3, 4)]
+            others = [
+                connection.ask(number, min(deadline, self._clock.monotonic() + ANSWER_WITHIN_S)) for number in (2, 3, 4)
+            ]
             offline, error, paper = (0x12 if other is None else other for other in others)
             cause, is_low = cause_of_answers(answer, offline, error, paper), bool(paper & 0x0C)
             if cause is None and None in others:
@@ -145,7 +148,7 @@ class EscposPrinter:
         sent = self._next_sent(connection, token)
         tail = {ProofKind.COMPLETION: _process_id(sent.id), ProofKind.FENCE: _FENCE}.get(self._proof, b"")
         try:
-            connection.write(payload + tail, monotonic() + SEND_WITHIN_S)
+            connection.write(payload + tail, self._clock.monotonic() + SEND_WITHIN_S)
         except WriteFailed as broken:
             if broken.sent == 0:
                 cause = Cause.BUSY if broken.is_timeout else Cause.CONNECTION_LOST
@@ -167,7 +170,7 @@ class EscposPrinter:
         connection = self._opened()
         if token not in self._sent:
             raise DeviceUnavailable(self._name, "the connection that the sheet was sent on is gone")
-        connection.hear_until(lambda: self._proof_of(token, connection) is not None, monotonic() + seconds)
+        connection.hear_until(lambda: self._proof_of(token, connection) is not None, self._clock.monotonic() + seconds)
         return self._proof_of(token, connection)
 
     # --- one epoch ---
@@ -240,7 +243,7 @@ class EscposPrinter:
             return _PROBE_ID in connection.finished_ids
 
         if connection.hear_until(lambda: is_known() or connection.queued_answers > self._fences_owed, deadline):
-            connection.hear_until(is_known, monotonic() + GRACE_S)
+            connection.hear_until(is_known, self._clock.monotonic() + GRACE_S)
             self._is_fence_settled = connection.queued_answers > self._fences_owed
 
     def _unanswered_fences(self, connection: Connection) -> int:

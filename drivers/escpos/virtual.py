@@ -18,6 +18,7 @@ from time import monotonic
 from drivers.escpos.virtual_commands import REAL_TIME, Command, take_command
 from drivers.escpos.virtual_paper import Paper, Sheet
 from drivers.escpos.virtual_wire import Wire
+from kioskd.clock import MACHINE, DeviceClock
 
 __all__ = ["Sheet", "VirtualTicketPrinter"]
 
@@ -43,9 +44,14 @@ class VirtualTicketPrinter:
         speed_mm_s: float = 150.0,
         buffer_bytes: int = 65536,
         model: str = "TM-T20III",
+        clock: DeviceClock = MACHINE,
     ) -> None:
-        """``port`` 0: chosen by the OS at ``start``. ``mechanical`` False: paper moves in no time."""
+        """``port`` 0: chosen by the OS at ``start``. ``mechanical`` False: paper moves in no time.
+
+        ``clock``: what the paper's speed is measured on; what a caller waits for is in the machine's seconds.
+        """
         self.port = port
+        self._clock = clock
         self.is_silent = False
         """Answers no real-time request, but prints."""
         self._mechanical = mechanical
@@ -87,7 +93,7 @@ class VirtualTicketPrinter:
         """Listen and print until ``stop``."""
         self._is_over = False
         self._buffer.clear()
-        self._wire = Wire(self.port, self._connected, self._receive)
+        self._wire = Wire(self.port, self._connected, self._receive, self._clock)
         self.port = self._wire.port
         self._worker = Thread(target=self._work, name="virtual-printer-head", daemon=True)
         self._worker.start()
@@ -335,7 +341,7 @@ class VirtualTicketPrinter:
                 self._commands.append(command)
                 seconds = self._obey(command)
                 if self._mechanical and seconds > 0:
-                    self._changed.wait_for(lambda: self._is_over, seconds)
+                    self._changed.wait_for(lambda: self._is_over, self._clock.real_s(seconds))
                 self._complete(command)
                 self._is_busy = False
                 self._changed.notify_all()

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from threading import Event, Lock, Thread
 
+from kioskd.clock import MACHINE, DeviceClock
+
 __all__ = ["Wire"]
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -19,7 +21,14 @@ class Wire:
     ``on_bytes`` may block: then the client sees a full receive buffer. ``on_connect`` is called for every client.
     """
 
-    def __init__(self, port: int, on_connect: Callable[[], None], on_bytes: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        port: int,
+        on_connect: Callable[[], None],
+        on_bytes: Callable[[bytes], None],
+        clock: DeviceClock = MACHINE,
+    ) -> None:
+        self._clock = clock
         self._on_connect = on_connect
         self._on_bytes = on_bytes
         self._lock = Lock()
@@ -122,4 +131,4 @@ class Wire:
                 if not self.is_deaf:
                     self._on_bytes(part)
                 if rate is not None:
-                    self._over.wait(len(part) / rate)
+                    self._over.wait(self._clock.real_s(len(part) / rate))

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
+from kioskd.clock import MACHINE, DeviceClock
 from kioskd.errors import DeviceUnavailable
 
 __all__ = ["Baud", "Flow", "Line", "LineAddress", "WriteFailed", "line_address", "open_line"]
@@ -35,7 +36,7 @@ class WriteFailed(Exception):
 
 
 class Line(Protocol):
-    """An open line. Every call has a deadline; ``until`` is a moment of ``time.monotonic``."""
+    """An open line. Every call has a deadline; ``until`` is a moment of the clock that the line was opened with."""
 
     where: str
     """Host and port, or the device file: for messages to staff."""
@@ -83,16 +84,16 @@ def line_address(port: str, baud: Baud = 38400, flow: Flow = "rts-cts") -> LineA
     return LineAddress("serial" if kind == "serial" else "usb", path=path, baud=baud, flow=flow)
 
 
-def open_line(device: str, address: LineAddress) -> Line:
+def open_line(device: str, address: LineAddress, clock: DeviceClock = MACHINE) -> Line:
     """An open line for the device of this name. Raises DeviceUnavailable."""
     if address.kind == "tcp":
         from drivers.line.tcp import TcpLine
 
-        return TcpLine(device, address.host, address.tcp_port)
+        return TcpLine(device, address.host, address.tcp_port, clock)
     from drivers.line.file import FileLine, open_serial, open_usb
 
     opened = open_serial(device, address) if address.kind == "serial" else open_usb(device, address)
-    return FileLine(device, address.path, opened)
+    return FileLine(device, address.path, opened, clock)
 
 
 def lost(device: str, where: str, error: OSError) -> DeviceUnavailable:

@@ -10,10 +10,10 @@ import errno
 import fcntl
 import os
 import select
-from time import monotonic
 from typing import Protocol
 
 from drivers.line import LineAddress, WriteFailed, lost
+from kioskd.clock import MACHINE, DeviceClock
 from kioskd.errors import DeviceUnavailable
 
 __all__ = ["FileLine", "open_serial", "open_usb"]
@@ -78,8 +78,9 @@ def _not_opened(device: str, path: str, error: Exception) -> DeviceUnavailable:
 class FileLine:
     """An open device file. Implements ``line.Line``."""
 
-    def __init__(self, device: str, path: str, opened: Opened) -> None:
+    def __init__(self, device: str, path: str, opened: Opened, clock: DeviceClock = MACHINE) -> None:
         self._device = device
+        self._clock = clock
         self.where = path
         self._opened = opened
         self._ahead = b""
@@ -93,11 +94,11 @@ class FileLine:
         sent = 0
         while sent < len(data):
             try:
-                if not self._poll(select.POLLOUT, until - monotonic()):
+                if not self._poll(select.POLLOUT, until - self._clock.monotonic()):
                     raise WriteFailed(sent, True, "it took no more bytes in time")
                 sent += os.write(self._opened.fileno(), data[sent : sent + CHUNK_BYTES])
             except BlockingIOError:
-                if monotonic() >= until:
+                if self._clock.monotonic() >= until:
                     raise WriteFailed(sent, True, "it took no more bytes in time") from None
             except OSError as error:
                 raise WriteFailed(sent, False, error.strerror or str(error)) from error
@@ -139,4 +140,4 @@ class FileLine:
     def _poll(self, what: int, seconds: float) -> bool:
         poll = select.poll()
         poll.register(self._opened.fileno(), what)
-        return bool(poll.poll(max(seconds, 0.0) * 1000))
+        return bool(poll.poll(max(self._clock.real_s(seconds), 0.0) * 1000))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import select
 import socket
-from time import monotonic
 
 from drivers.line import WriteFailed, lost
+from kioskd.clock import MACHINE, DeviceClock
 from kioskd.errors import DeviceUnavailable
 
 __all__ = ["TcpLine"]
@@ -20,12 +20,13 @@ DEAD_AFTER_S = 10
 class TcpLine:
     """One connection. Implements ``line.Line``."""
 
-    def __init__(self, device: str, host: str, port: int) -> None:
+    def __init__(self, device: str, host: str, port: int, clock: DeviceClock = MACHINE) -> None:
         """Raises DeviceUnavailable."""
         self._device = device
+        self._clock = clock
         self.where = f"{host}:{port}"
         try:
-            self._socket = socket.create_connection((host, port), timeout=CONNECT_WITHIN_S)
+            self._socket = socket.create_connection((host, port), timeout=clock.real_s(CONNECT_WITHIN_S))
         except OSError as error:
             reason = error.strerror or str(error)
             what = f"no connection to {self.where} ({reason}): is it on, is the cable in?"
@@ -42,7 +43,8 @@ class TcpLine:
     def write(self, data: bytes, until: float) -> None:
         sent = 0
         while sent < len(data):
-            self._socket.settimeout(max(until - monotonic(), 0.001))
+            left_s = self._clock.real_s(until - self._clock.monotonic())
+            self._socket.settimeout(max(left_s, 0.001))
             try:
                 sent += self._socket.send(data[sent : sent + CHUNK_BYTES])
             except OSError as error:
@@ -71,4 +73,4 @@ class TcpLine:
     def _is_readable(self, within_s: float) -> bool:
         poll = select.poll()  # select() can't take a socket numbered over 1023
         poll.register(self._socket, select.POLLIN)
-        return bool(poll.poll(max(within_s, 0.0) * 1000))
+        return bool(poll.poll(max(self._clock.real_s(within_s), 0.0) * 1000))

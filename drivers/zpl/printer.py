@@ -11,13 +11,13 @@ A band that a fault holds up stays in the printer, which prints it by itself onc
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import dataclass
 
 from drivers.line import Line, WriteFailed, open_line
 from drivers.zpl import ZplConfig
 from drivers.zpl.label import Band, ContentRefused, band_zpl
 from drivers.zpl.status import AnswerReader, Answers, printer_status
+from kioskd.clock import MACHINE, DeviceClock
 from kioskd.core.printing import Cause, ProofKind
 from kioskd.errors import DeviceUnavailable, NotPrinted
 from kioskd.ports import PrinterStatus, WristbandSheet
@@ -49,8 +49,9 @@ class _Asked:
 class ZplPrinter:
     """A ``ports.WristbandPrinter`` over ZPL II. Lives on one thread."""
 
-    def __init__(self, name: str, config: ZplConfig) -> None:
+    def __init__(self, name: str, config: ZplConfig, clock: DeviceClock = MACHINE) -> None:
         self._name = name
+        self._clock = clock
         self._config = config
         across, along = config.offset_mm
         self._band = Band(config.dpi, *config.band_mm, *config.printable_mm, config.margin_mm, across, along)
@@ -62,7 +63,7 @@ class ZplPrinter:
 
     def open(self) -> None:
         self.close()
-        self._line = open_line(self._name, self._config.address)
+        self._line = open_line(self._name, self._config.address, self._clock)
         self._has_odometer, self._owed = None, 0
         try:
             self._identify()
@@ -95,7 +96,7 @@ class ZplPrinter:
             raise NotPrinted(self._name, Cause.CONNECTION_LOST, "the connection was gone before the band was sent")
         self._may_hold_part = True
         try:
-            line.write(payload, time.monotonic() + SEND_WITHIN_S)
+            line.write(payload, self._clock.monotonic() + SEND_WITHIN_S)
         except WriteFailed as error:
             self.close()
             if not error.sent:
@@ -105,15 +106,15 @@ class ZplPrinter:
             raise DeviceUnavailable(self._name, what) from None
 
     def prove(self, token: int, odometer_before: int | None, seconds: float) -> ProofKind | None:
-        until = time.monotonic() + seconds
+        until = self._clock.monotonic() + seconds
         pause_s = FIRST_PAUSE_S
         while odometer_before is not None:
-            asked = self._ask(b"~HS", min(ANSWER_WITHIN_S, max(until - time.monotonic(), FIRST_PAUSE_S)))
+            asked = self._ask(b"~HS", min(ANSWER_WITHIN_S, max(until - self._clock.monotonic(), FIRST_PAUSE_S)))
             host = asked.answers.host
             printed = 0 if asked.odometer is None else asked.odometer - odometer_before
             if printed == 1 and host is not None and host.is_empty:
                 return ProofKind.ODOMETER
-            left_s = until - time.monotonic()
+            left_s = until - self._clock.monotonic()
             if left_s <= 0:
                 return None
             if printed not in {0, 1}:
@@ -125,7 +126,7 @@ class ZplPrinter:
 
     def _wait_out(self, until: float) -> None:
         """Wait for nothing but the connection's end, so that a caller that asks again does not spin."""
-        while (left_s := until - time.monotonic()) > 0:
+        while (left_s := until - self._clock.monotonic()) > 0:
             self._open_line().read(left_s)
 
     def _identify(self) -> None:
@@ -155,11 +156,11 @@ class ZplPrinter:
         wants_odometer = self._has_odometer is not False
         self._owed += wants_odometer
         self._write(line, query + (_ODOMETER if wants_odometer else b""))
-        until = time.monotonic() + within_s
+        until = self._clock.monotonic() + within_s
         reader = AnswerReader()
         quiet_s = 0.0
         while not self._is_answered(reader.answers):
-            quiet_s = max(until - time.monotonic(), 0.0)
+            quiet_s = max(until - self._clock.monotonic(), 0.0)
             if self._has_odometer is None and reader.answers.host is not None:
                 quiet_s = min(quiet_s, UNSURE_WITHIN_S)
             data = line.read(quiet_s)
@@ -191,7 +192,7 @@ class ZplPrinter:
 
     def _write(self, line: Line, query: bytes) -> None:
         try:
-            line.write(query, time.monotonic() + ASK_WRITE_WITHIN_S)
+            line.write(query, self._clock.monotonic() + ASK_WRITE_WITHIN_S)
         except WriteFailed as error:
             self.close()  # half a question may be in the stream
             raise DeviceUnavailable(self._name, str(error)) from None

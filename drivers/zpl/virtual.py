@@ -16,6 +16,7 @@ from typing import Literal, Self
 
 from drivers.zpl.virtual_input import Control, Format, GetVariable, Interpreter
 from drivers.zpl.virtual_mechanics import Mechanics
+from kioskd.clock import MACHINE, DeviceClock
 
 __all__ = ["VirtualWristbandPrinter"]
 
@@ -30,7 +31,8 @@ class VirtualWristbandPrinter:
 
     ``mechanical`` False prints a band the moment it is whole. ``is_silent_in_fault``: ``~HS`` and ``~HQES`` are not
     answered while media is out or the head is open, which Zebra documents for many models. ``has_odometer`` False:
-    firmware without that variable. Everything may be called from any thread.
+    firmware without that variable. ``clock``: what the motor's speed is measured on; what a caller waits for is in the
+    machine's seconds. Everything may be called from any thread.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class VirtualWristbandPrinter:
         odometer: int = 1000,
         model: str = "ZD510-300dpi",
         receive_buffer_bytes: int = RECEIVE_BUFFER_BYTES,
+        clock: DeviceClock = MACHINE,
     ) -> None:
         self.port = port
         self.is_silent_in_fault = is_silent_in_fault
@@ -52,7 +55,7 @@ class VirtualWristbandPrinter:
         self._model = model
         self._has_odometer = has_odometer
         self._receive_buffer_bytes = receive_buffer_bytes
-        self._mechanics = Mechanics(dpi, speed_mm_s if mechanical else None, odometer)
+        self._mechanics = Mechanics(dpi, speed_mm_s if mechanical else None, odometer, clock)
         self._interpreter = Interpreter()
         self._lock = Lock()  # of the interpreter and the list of clients
         self._clients: list[_Client] = []

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import time
 from collections import deque
 from dataclasses import dataclass
 from threading import Condition, Thread
 
 from drivers.zpl.virtual_input import Format
+from kioskd.clock import MACHINE, DeviceClock
 
 __all__ = ["Mechanics"]
 
@@ -28,8 +28,9 @@ class Mechanics:
     ``speed_mm_s`` None prints at once. ``odometer`` outlives the power; formats, pause and ``^JZN`` do not.
     """
 
-    def __init__(self, dpi: int, speed_mm_s: float | None, odometer: int) -> None:
+    def __init__(self, dpi: int, speed_mm_s: float | None, odometer: int, clock: DeviceClock = MACHINE) -> None:
         self.changed = Condition()
+        self._clock = clock
         self.has_paper = True
         self.is_lid_open = False
         self.is_paused = False
@@ -141,13 +142,13 @@ class Mechanics:
 
     def _print_one(self, batch: _Batch) -> None:
         power_cycles, faults = self._power_cycles, self._faults
-        until = time.monotonic() + self._seconds_for(batch.format)
+        until = self._clock.monotonic() + self._seconds_for(batch.format)
         self.is_printing = True
         self.changed.notify_all()
-        while (left_s := until - time.monotonic()) > 0 and not self._is_over:
+        while (left_s := until - self._clock.monotonic()) > 0 and not self._is_over:
             if faults != self._faults or power_cycles != self._power_cycles:
                 break
-            self.changed.wait(left_s)
+            self.changed.wait(self._clock.real_s(left_s))
         if self._is_over or power_cycles != self._power_cycles:
             return
         self.is_printing = False

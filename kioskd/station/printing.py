@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection
 
+from kioskd.clock import MACHINE, DeviceClock
 from kioskd.core import printing
 from kioskd.core.events import SheetSent
 from kioskd.core.printing import BEGIN_WITHIN, Cause, JobKey, PrintJob, PrintState, ProofKind, SheetKind
@@ -23,7 +24,7 @@ from kioskd.news import News
 from kioskd.ports import Hub, PrinterStatus, PrintReport, TicketPrinter, WristbandPrinter
 from kioskd.station import jobs
 from kioskd.station.checkins import within
-from kioskd.station.devices.supervisor import NEEDS_ATTENTION, READY, ManagedDevice
+from kioskd.station.devices.supervisor import CLOSE_WITHIN_S, NEEDS_ATTENTION, OPEN_WITHIN_S, READY, ManagedDevice
 from kioskd.store import Store
 
 log = logging.getLogger(__name__)
@@ -40,14 +41,21 @@ TOLD_AGAIN = timedelta(hours=48)
 """Two days: a clock that jumped a day must not hide what was made just before."""
 STORE_PAUSE_S = 1.0
 """Wait after the database refused, before it is asked again."""
+PROVE_S = 1.0
+"""How long a printer is asked for its proof before it is asked how it is."""
+PROVE_WITHIN_S = 4.0
 HELD_AT_MOST_S = 600.0
 """How long a sheet may be held in a printer that needs paper before the desk is asked."""
+SILENT_LOOKS = 5
+"""After so many looks in a row without an answer the connection is made anew: it may be half-open."""
 
 
 class PrintQueue:
     """The print jobs of one station. ``changed(job)`` is called in the loop after each committed change.
 
     ``clock`` gives aware UTC that no change of the machine's clock moves: how long a sheet has waited depends on it.
+    ``device_clock``: what waiting for printers is measured on; the deadlines of a call, which guard its thread, are the
+    machine's seconds in any case.
     While the database refuses (a full disk), nothing new is begun and what was sent is written down again and again.
     Run ``report`` and ``expire_in_time`` beside it, and ``work`` for each open printer.
     """
@@ -59,8 +67,19 @@ class PrintQueue:
         hub: Hub,
         news: News,
         clock: Callable[[], datetime],
+        device_clock: DeviceClock = MACHINE,
+        *,
+        proof_after_s: Mapping[SheetKind, float] = PROOF_AFTER_S,
+        held_at_most_s: float = HELD_AT_MOST_S,
+        silent_looks: int = SILENT_LOOKS,
     ) -> None:
         self._station = station
+        self._device_clock = device_clock
+        self._proof_after_s = proof_after_s
+        self._silent_looks = silent_looks
+        self._silent: dict[str, int] = {}
+        """Looks in a row that a printer did not answer."""
+        self._held_at_most_s = held_at_most_s
         self._store = store
         self._hub = hub
         self._news = news
@@ -241,12 +260,13 @@ class PrintQueue:
                 self._store_refused(error)
                 wait_s = STORE_PAUSE_S
             if wait_s > 0:
-                await _wait(wake, wait_s)
+                await _wait(wake, self._device_clock.real_s(wait_s))
 
     async def _do_next(self, device: ManagedDevice, printer: TicketPrinter | WristbandPrinter) -> float:
         """Print the next sheet if there is one and it can be; how long to wait before the next look, in seconds."""
         job = await self._store.read(lambda c: jobs.next_queued(c, device.name))
         status = await self._look(device, printer)
+        await self._connect_anew_if_silent(device, printer)
         if job is None:
             return HEARTBEAT_S if status.is_ready else BLOCKED_POLL_S
         if not status.is_ready:
@@ -258,6 +278,8 @@ class PrintQueue:
     async def _look(self, device: ManagedDevice, printer: TicketPrinter | WristbandPrinter) -> PrinterStatus:
         """Ask the printer how it is, and let the desk know."""
         status = await device.call(printer.status, STATUS_WITHIN_S)
+        is_silent = status.cause is Cause.NO_ANSWER
+        self._silent[device.name] = self._silent.get(device.name, 0) + 1 if is_silent else 0
         if status.cause is Cause.BUSY:
             return status  # it is printing: nobody's hand is needed
         if not status.is_ready:
@@ -265,6 +287,16 @@ class PrintQueue:
         else:
             await device.change(READY, "paper-low" if status.is_paper_low else "")
         return status
+
+    async def _connect_anew_if_silent(self, device: ManagedDevice, printer: TicketPrinter | WristbandPrinter) -> None:
+        """A connection whose other end has forgotten it takes bytes for ever and answers none of them.
+
+        Without a word to the desk: to it the printer is the same, it does not answer. Raises DeviceUnavailable.
+        """
+        if self._silent.get(device.name, 0) >= self._silent_looks:
+            self._silent[device.name] = 0
+            await device.call(printer.close, CLOSE_WITHIN_S)
+            await device.call(printer.open, OPEN_WITHIN_S)
 
     async def _block(self, job: PrintJob, cause: Cause) -> None:
         def block(connection: Connection) -> PrintJob | None:
@@ -309,31 +341,45 @@ class PrintQueue:
     async def _prove(
         self, device: ManagedDevice, printer: TicketPrinter | WristbandPrinter, sent: PrintJob, token: int
     ) -> None:
-        """Wait for the proof: a well printer has ``PROOF_AFTER_S``, one that needs a hand ``HELD_AT_MOST_S``."""
-        loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + PROOF_AFTER_S[sent.key.kind]
-        held_until = loop.time() + HELD_AT_MOST_S
+        """Wait for the proof: a well printer has ``proof_after_s``, one that needs a hand ``held_at_most_s``."""
+        clock = self._device_clock
+        give_up_at = clock.monotonic() + self._proof_after_s[sent.key.kind]
+        held_until = clock.monotonic() + self._held_at_most_s
         told: Cause | None = None
-        while loop.time() < min(give_up_at, held_until):
-            proof = await device.call(lambda: printer.prove(token, sent.odometer_before, 1.0), 4.0)
+        while clock.monotonic() < min(give_up_at, held_until):
+            proof = await self._ask_for_proof(device, printer, token, sent.odometer_before)
             if proof is not None:
                 await self._save(printing.proven(sent, proof, self._clock()))
                 return
             status = await self._look(device, printer)
+            outlives_connection = sent.odometer_before is not None
+            if outlives_connection:
+                await self._connect_anew_if_silent(device, printer)
+            # A printer that needs a hand says so. Silence is waited out only where the proof can come later all the same.
+            if status.cause is Cause.NO_ANSWER and not outlives_connection:
+                continue
             if not status.is_ready and status.cause is not Cause.BUSY:
-                give_up_at = loop.time() + PROOF_AFTER_S[sent.key.kind]
+                give_up_at = clock.monotonic() + self._proof_after_s[sent.key.kind]
                 if (status.cause or Cause.FAULT) is not told:
                     told = status.cause or Cause.FAULT
                     await self._save(printing.held(sent, told))
         await self._save(printing.lost(sent, told or Cause.NOT_CONFIRMED, self._clock()))
+
+    async def _ask_for_proof(
+        self,
+        device: ManagedDevice,
+        printer: TicketPrinter | WristbandPrinter,
+        token: int,
+        odometer_before: int | None,
+    ) -> ProofKind | None:
+        return await device.call(lambda: printer.prove(token, odometer_before, PROVE_S), PROVE_WITHIN_S)
 
     async def _settle_by_odometer(self, device: ManagedDevice, printer: TicketPrinter | WristbandPrinter) -> None:
         """After a lost connection or a crash: an odometer that rose by one proves the sheet that was begun last."""
         job = await self._store.read(lambda c: jobs.unknown_with_odometer(c, device.name))
         if job is None or job.token is None:
             return
-        token = job.token
-        proof = await device.call(lambda: printer.prove(token, job.odometer_before, 1.0), 4.0)
+        proof = await self._ask_for_proof(device, printer, job.token, job.odometer_before)
         if proof is not None:
             await self._save(printing.proven(job, proof, self._clock()))
 
