@@ -132,7 +132,8 @@ class HttpChaos(ChaosProxy):
             answer = await _message(reader)
         finally:
             writer.close()
-        assert answer is not None
+        if answer is None:
+            raise ConnectionResetError("the server ended before it answered")
         self.after(method, answer.first)
         return answer.raw
 

@@ -15,6 +15,7 @@ MOMENTS = {
     "yes": (0.045, 8),
     "number shown": (0.35, 4),
     "sheets out": (0.2, 2),
+    "record stored": (0.01, 3),
     "left": (0.3, 1),
     "call": (0.03, 2),
 }

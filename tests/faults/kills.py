@@ -26,6 +26,7 @@ from kioskd.demo.processes import Processes
 from kioskd.demo.rig import ALL, SITE_ID, Rig, RigOptions
 from kioskd.demo.simulators import TICKETS, WRISTBANDS
 from kioskd.errors import DeviceUnavailable, StartRefused
+from tests.faults.chaos_http import http_chaos
 from tests.faults.eyes import DARK, DisplayEye, KioskEye, Page, display_eye
 from tests.faults.gather import gather, settle, verify_audit
 from tests.faults.kill_plan import Plan, plans
@@ -42,6 +43,8 @@ READY_WITHIN_S = 120.0
 """For a process to start on a machine that is busy with other tests; how long it took is in the outcome."""
 SPARE_PATIENTS = 4
 LAST_PAGES = 12
+RECORD_WITHIN_S = 1.0
+"""How much longer than the patient the record may take, when its process is to die at that moment."""
 SLOW_MM_S = {TICKETS: 600.0, WRISTBANDS: 800.0}
 
 
@@ -50,22 +53,29 @@ async def kills(folder: Path, count: int, seed: int, is_split: bool) -> Outcome:
     outcome = Outcome(f"kill -9, {'three processes' if is_split else 'one process'}", runs=count)
     # A zone in which it is about noon: a run must not be longer than what is left of the business day.
     hour = datetime.now(UTC).hour
-    options = RigOptions(
-        is_mechanical=False, is_split=is_split, languages=("en", "de"), timezone=f"Etc/GMT{hour - 12:+d}"
-    )
-    rig = Rig(folder, options)
-    processes = Processes(rig)
-    try:
-        await rig.start()
-        await processes.start_all()
-        async with AsyncExitStack() as parts:
-            clinic = await _open_clinic(parts, rig, processes, count, outcome)
-            for plan in plans(count, seed, is_split):
-                await clinic.one(plan)
-            await clinic.close()
-    finally:
-        processes.kill_all()
-        await rig.stop()
+    async with http_chaos("http://127.0.0.1:1") as proxy:
+        options = RigOptions(
+            is_mechanical=False,
+            is_split=is_split,
+            languages=("en", "de"),
+            timezone=f"Etc/GMT{hour - 12:+d}",
+            records_port=proxy.port,
+        )
+        rig = Rig(folder, options)
+        processes = Processes(rig)
+        try:
+            await rig.start()
+            proxy.server = ("127.0.0.1", rig.ports["fhir"])
+            await processes.start_all()
+            async with AsyncExitStack() as parts:
+                clinic = await _open_clinic(parts, rig, processes, count, outcome)
+                proxy.choose_for, proxy.after = clinic.record_asked, clinic.record_answered
+                for plan in plans(count, seed, is_split):
+                    await clinic.one(plan)
+                await clinic.close()
+        finally:
+            processes.kill_all()
+            await rig.stop()
     if outcome.problems:
         outcome.problems.append(f"repeat it with count={count}, seed={seed}, is_split={is_split}")
     return outcome
@@ -102,6 +112,7 @@ class Clinic:
         self._sessions: dict[str, str] = {}
         """Whose session it is, as soon as the page asked somebody about themselves or gave them a number."""
         self._reached = asyncio.Event()
+        self._is_posting = False
         self._began = 0.0
         self._plan: Plan | None = None
         self._pages: deque[str] = deque(maxlen=LAST_PAGES)
@@ -123,6 +134,15 @@ class Clinic:
         if page.label and page.step in {"done", "help"}:
             patient = self._sessions.get(page.session, self._at_kiosk)
             self.facts.promises.append(Promise(patient, page.session, page.label, page.step == "help", self._life))
+
+    def record_asked(self, method: str, path: str, _: int) -> None:
+        """The hub asks the record for something."""
+        self._is_posting = (method, path) == ("POST", "/fhir")
+
+    def record_answered(self, method: str, _: str) -> None:
+        """The record has answered the hub, which has not heard it yet."""
+        if method == "POST" and self._is_posting:
+            self._now("record stored")
 
     # --- one kill --------------------------------------------------------------------------------------------------
 
@@ -154,6 +174,8 @@ class Clinic:
     async def _killer(self, plan: Plan, patient: asyncio.Task[None]) -> None:
         reached = asyncio.create_task(self._reached.wait())
         await asyncio.wait({reached, patient}, return_when=asyncio.FIRST_COMPLETED)
+        if plan.moment == "record stored":
+            await asyncio.wait({reached}, timeout=RECORD_WITHIN_S)
         reached.cancel()
         await asyncio.sleep(plan.delay_s)  # the moment itself: between this and that instruction of the daemon
         killed_at = self._kill(plan.victims)
