@@ -122,17 +122,25 @@ class HubLink:
         except BusError as failure:
             # It is subscribed again on the next connect; until then the hub counts as away.
             log.warning("the hub's status can't be followed: %s", failure)
-        while True:
-            await self.there.wait()
-            async with asyncio.TaskGroup() as self._period:
-                for greeting in self._greetings:
-                    self._begin(self._period, greeting)
-                try:
-                    await self._left.wait()
-                finally:
-                    self._period = None
-                for task in tuple(self._greeting):
-                    task.cancel()
+        try:
+            while True:
+                await self.there.wait()
+                await self._while_there()
+        finally:
+            if self._grows_old is not None:
+                self._grows_old.cancel()
+
+    async def _while_there(self) -> None:
+        """Run the greetings, and what is left of them no longer than the hub is there."""
+        async with asyncio.TaskGroup() as self._period:
+            for greeting in self._greetings:
+                self._begin(self._period, greeting)
+            try:
+                await self._left.wait()
+            finally:
+                self._period = None
+            for task in tuple(self._greeting):
+                task.cancel()
 
     def _begin(self, period: asyncio.TaskGroup, greeting: Callable[[], Awaitable[None]]) -> None:
         task = period.create_task(self._greet(greeting))

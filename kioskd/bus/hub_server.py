@@ -49,12 +49,10 @@ CLOCKS_MAY_DIFFER_S = 300.0
 """How far the clocks of station and hub may be apart before requests are refused."""
 CLOCKS_SHOULD_DIFFER_S = 30.0
 """How far they may be apart before that is logged; a hub that was busy or stopped for a while looks the same."""
-MOST_AT_ONCE = 64
+MOST_AT_ONCE = 256
 """Calls of the hub that run at one time; more are told to come again."""
 MOST_REMEMBERED = 100_000
 """Requests that are remembered so that none is taken twice."""
-
-
 STOP_WITHIN_S = 2.0
 """How long calls that run may take to end when the hub stops."""
 OF_THE_WAIT = 0.9
