@@ -222,6 +222,11 @@ class HelpReply:
     arrived_at: datetime
 
 
+PULSE_NAME = "kiosk-pc"
+PULSE_KIND = "station"
+"""A station on a machine of its own reports itself like one of its devices, again every few seconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceReport:
     """How a device of a station is, for the desk: sent on every change and again after a reconnect."""

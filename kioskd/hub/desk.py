@@ -7,6 +7,7 @@ audit entry. The event goes to live pages after the commit.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from uuid import UUID
 
@@ -27,16 +28,22 @@ from kioskd.hub.site import RECORDS, SiteRules, area_changed
 from kioskd.hub.tables import attempt, audit, check_in, device, outbox, sheet, ticket
 from kioskd.hub.view import AreaRow, AttemptRow, ConsoleView, DeviceRow, QueueRow, RecordState, SheetRow
 from kioskd.news import News
+from kioskd.ports import PULSE_KIND
 from kioskd.store import AuditEntry, Store
 from kioskd.store import audit as audit_chain
 from kioskd.store import outbox as outbox_queue
 from kioskd.store.outbox import OutboxState
 
+SILENT_AFTER_S = 30.0
+"""Three times as long as a station on another machine takes to say again that it is there."""
+
 Command = Callable[[QueueEntry, datetime], tuple[QueueEntry, Event]]
 
 
 class ReceptionDesk:
-    """See the module. ``is_broker_up`` and ``health`` (of this process) are asked for each view."""
+    """See the module. ``is_broker_up`` and ``health`` (of this process) are asked for each view, and so is
+    ``silent_s``: for how long a station has reported nothing.
+    """
 
     def __init__(
         self,
@@ -46,12 +53,14 @@ class ReceptionDesk:
         clock: Callable[[], datetime],
         is_broker_up: Callable[[], bool],
         health: Callable[[], Health] | None = None,
+        silent_s: Callable[[str], float] = lambda station: 0.0,
     ) -> None:
         self._store = store
         self._rules = rules
         self._news = news
         self._clock = clock
         self._is_broker_up = is_broker_up
+        self._silent_s = silent_s
         self._health = health or (lambda: Health(clock()))
 
     @property
@@ -77,7 +86,7 @@ class ReceptionDesk:
                 business_day=day,
                 areas=self.areas,
                 rows=tuple(_in_console_order(_queue_rows(connection, day))),
-                devices=_device_rows(connection),
+                devices=tuple(self._as_heard(row) for row in _device_rows(connection)),
                 records_pending=backlog.pending,
                 records_parked=backlog.parked,
                 is_broker_up=self._is_broker_up(),
@@ -87,6 +96,12 @@ class ReceptionDesk:
             )
 
         return await self._store.read(read)
+
+    def _as_heard(self, row: DeviceRow) -> DeviceRow:
+        """A station that fell silent is not connected, whatever it said last."""
+        if row.kind != PULSE_KIND or self._silent_s(row.station) < SILENT_AFTER_S:
+            return row
+        return replace(row, state="unavailable", what="not-connected")
 
     def _attempts(self, connection: Connection, day: date) -> tuple[AttemptRow, ...]:
         begin, end = day_bounds(day, self._rules.site.zone, self._rules.site.day_starts)

@@ -6,6 +6,7 @@ entry are one transaction: it is either all there or was never told to anybody.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -97,6 +98,12 @@ class Site:
         self._rules = rules
         self._news = news
         self._clock = clock
+        self._began_s = time.monotonic()
+        self._heard_at_s: dict[str, float] = {}
+
+    def silent_s(self, station: str) -> float:
+        """For how long a station has not reported a device or itself, since this hub began at most."""
+        return time.monotonic() - self._heard_at_s.get(station, self._began_s)
 
     async def _write(self, change: Callable[[Connection], T]) -> T:
         """One transaction. Raises Unreachable: to a station a database that refuses is a hub that is away."""
@@ -213,6 +220,8 @@ class Site:
         await self._write(lambda c: c.execute(device.delete().where(gone)))
 
     async def report_device(self, report: DeviceReport) -> None:
+        self._heard_at_s[report.station] = time.monotonic()
+
         def save(connection: Connection) -> None:
             where = (device.c.station == report.station) & (device.c.device == report.device)
             connection.execute(device.delete().where(where))

@@ -53,7 +53,7 @@ async def hub_role(daemon: Running, config: HubConfig, mqtt: MqttConfig) -> Asyn
         if mqtt.site_key_file is not None:
             await parts.enter_async_context(serve_hub(bus, topics, site_key(mqtt), hub))
         parts.callback(daemon.watch.look_at("broker", Kind.BROKER, look_at_connection(lambda: bus.is_up)))
-        desk = ReceptionDesk(store, rules, news, now, lambda: bus.is_up, lambda: daemon.watch.health)
+        desk = ReceptionDesk(store, rules, news, now, lambda: bus.is_up, lambda: daemon.watch.health, hub.silent_s)
         await _deliver(parts, daemon, store, bus, desk, FhirDestination(client, config.appointment_target), hub)
         await daemon.serve(
             parts,

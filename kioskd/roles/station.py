@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -13,7 +14,7 @@ from kioskd.bus.hub_client import HubLink
 from kioskd.bus.topics import SiteTopics
 from kioskd.config import MqttConfig
 from kioskd.health import Kind
-from kioskd.ports import DeviceReport, Hub
+from kioskd.ports import PULSE_NAME, DeviceReport, Hub
 from kioskd.roles.running import Running, SteadyClock, broker_of, now, site_key
 from kioskd.roles.watching import look_at_connection, look_at_device
 from kioskd.station import tables
@@ -23,6 +24,7 @@ from kioskd.station.devices.registry import DisabledDevice, FoundDevice, find_de
 from kioskd.station.devices.supervisor import DISABLED, ManagedDevice
 from kioskd.station.kiosk import Kiosk
 from kioskd.station.printing import PrintQueue
+from kioskd.station.pulse import Pulse
 from kioskd.station.reading import read_cards
 from kioskd.station.reports import DeviceReports
 from kioskd.store import open_store
@@ -86,8 +88,10 @@ async def station_role(daemon: Running, hub: Hub, file: str, text: str) -> Async
             wall_clock=now,
             broken_off=attempts.note,
         )
-        reports = DeviceReports(station, [device.name for device in found], hub)
+        own = [PULSE_NAME] if link is not None else []
+        reports = DeviceReports(station, [*(device.name for device in found), *own], hub)
         if link is not None:
+            daemon.watch.on_beat(Pulse(station, reports.note, time.monotonic))
             link.on_change(kiosk.hub_changed)
             link.on_change(lambda is_there: reports.hub_returned() if is_there else None)
             link.on_change(lambda is_there: attempts.hub_returned() if is_there else None)

@@ -19,10 +19,11 @@ from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
 from kioskd.core.queue import TicketState
 from kioskd.errors import RuleViolation
 from kioskd.hub import tables
+from kioskd.hub.desk import ReceptionDesk
 from kioskd.hub.view import AreaRow, AttemptRow, ConsoleView, DeviceRow, QueueRow, RecordState, SheetRow
 from kioskd.ports import AttemptReport, CheckInRequest, DeviceReport, HelpRequest, PrintReport
 from kioskd.store import audit
-from tests.hub.conftest import HubUnderTest
+from tests.hub.conftest import RULES, HubUnderTest
 from tests.people import NOW, appointment, patient, request
 
 CANARY = Patient(
@@ -278,6 +279,20 @@ async def test_the_view_has_the_attempts_that_were_broken_off_today_newest_first
         await hub.site.report_attempt(AttemptReport(UUID(int=n), "entrance", Reason.TIMED_OUT, at))
     attempts = (await hub.desk.view()).attempts
     assert attempts == tuple(AttemptRow("entrance", NOW + timedelta(minutes=n), Reason.TIMED_OUT) for n in (1, 0))
+
+
+async def test_a_station_on_another_machine_that_fell_silent_is_not_connected(hub: HubUnderTest) -> None:
+    silent_s = 0.0
+    desk = ReceptionDesk(hub.store, RULES, hub.news, hub.clock, lambda: True, silent_s=lambda station: silent_s)
+    await hub.site.report_device(DeviceReport("entrance", "kiosk-pc", "station", "ready", "", NOW))
+    await hub.site.report_device(DeviceReport("entrance", "reader", "card-reader", "ready", "", NOW))
+    assert [row.state for row in (await desk.view()).devices] == ["ready", "ready"]
+    silent_s = 31.0
+    station, reader = (await desk.view()).devices
+    assert (station.state, station.what) == ("unavailable", "not-connected")
+    assert reader.state == "ready"
+    assert hub.site.silent_s("entrance") < 30
+    assert hub.site.silent_s("nobody") < 30, "a hub that has just begun waits first"
 
 
 async def test_a_help_ticket_in_the_view_says_the_reason_and_needs_no_record(hub: HubUnderTest) -> None:
