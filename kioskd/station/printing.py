@@ -355,7 +355,7 @@ class PrintQueue:
             outlives_connection = sent.odometer_before is not None
             if outlives_connection:
                 await self._connect_anew_if_silent(device, printer)
-            # A printer that needs a hand says so. Silence is waited out only where the proof can come later all the same.
+            # A printer that needs a hand says so; silence is waited out only where the proof can still come.
             if status.cause is Cause.NO_ANSWER and not outlives_connection:
                 continue
             if not status.is_ready and status.cause is not Cause.BUSY:

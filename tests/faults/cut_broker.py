@@ -217,6 +217,7 @@ async def broker_hangs(folder: Path, count: int, displays: int) -> Outcome:
             os.kill(broker.pid, signal.SIGSTOP)
             try:
                 noticed = asyncio.create_task(until(_says_cut_off(desk)))
+                await room.change()  # its picture waits in the broker's socket, and is an old one when it goes on
                 await desk.check_in(f"crowd-{PATIENTS + number}")
                 await noticed
                 await until(_is_dark(room))

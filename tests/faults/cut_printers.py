@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 from drivers.escpos import EscposConfig, EscposDriver
@@ -133,9 +134,9 @@ BENCHES: Sequence[type[TicketBench] | type[BandBench]] = (TicketBench, BandBench
 class Queue:
     """One station's print queue, with any number of printers."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, **deadlines: Any) -> None:
         self.store = store
-        self.queue = PrintQueue("entrance", store, Deaf(), News(), lambda: datetime.now(UTC))
+        self.queue = PrintQueue("entrance", store, Deaf(), News(), lambda: datetime.now(UTC), **deadlines)
         self.queue.changed = lambda job: self._watchers[job.key.check_in_id](job)
         self._watchers: dict[UUID, Callable[[PrintJob], None]] = {}
         self._numbers = count(1)
@@ -219,12 +220,12 @@ async def _tell_nobody(_: ManagedDevice) -> None:
 
 
 @asynccontextmanager
-async def print_queue(folder: Path) -> AsyncIterator[Queue]:
+async def print_queue(folder: Path, **deadlines: Any) -> AsyncIterator[Queue]:
     key = folder / "store.key"
     key.touch(mode=0o600)
     key.write_text("0f" * 32)
     async with open_store(SCHEMA, StoreConfig(folder=folder / "data", key_file=key)) as store:
-        yield Queue(store)
+        yield Queue(store, **deadlines)
 
 
 async def printer_cuts(folder: Path, every: int) -> Outcome:

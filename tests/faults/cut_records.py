@@ -73,8 +73,10 @@ async def _round(desk: OpenDesk, proxy: HttpChaos, fault: HttpFault | str, numbe
 async def _begin(proxy: HttpChaos, fault: HttpFault | str) -> None:
     if not isinstance(fault, HttpFault):
         await proxy.refuse()
-    elif fault in {HttpFault.COMMIT_THEN_HANG, HttpFault.ENTRY_LATER, HttpFault.TWICE}:
-        # Of the transaction only, and of one: the others must not be held up by it.
+    elif fault is HttpFault.ENTRY_LATER:
+        proxy.choose_for = lambda method, path, _: fault if (method, path) == ("POST", "/fhir") else None
+    elif fault in {HttpFault.COMMIT_THEN_HANG, HttpFault.TWICE}:
+        # Of one transaction: the others must not be held up by it.
         left = [fault]
         proxy.choose_for = lambda method, path, _: left.pop() if left and (method, path) == ("POST", "/fhir") else None
     else:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from kioskd.core.printing import PrintState, SheetKind
+from tests.faults.chaos_proxy import CLEAR, Fault, Kind, Way
 from tests.faults.cut import broker_hangs, broker_restarts, card_reader_faults, printer_cuts, records_faults
+from tests.faults.cut_printers import BandBench, TicketBench, print_queue
 
 LONG = [pytest.mark.long, pytest.mark.timeout(3600)]
 pytestmark = pytest.mark.timeout(300)
@@ -56,3 +60,28 @@ async def test_a_printer_that_is_reset_at_any_byte_is_told_of_truly_and_prints_n
     outcome = await printer_cuts(tmp_path, every)
     assert outcome.runs >= 40
     assert outcome.is_clean, outcome.problems
+
+
+@pytest.mark.parametrize(
+    ("bench", "kind", "way"),
+    [
+        (TicketBench, Kind.DROP, Way.TO_CLIENT),
+        (BandBench, Kind.DROP, Way.TO_CLIENT),
+        # Not the ticket printer: it takes one connection at a time, and would not learn that this one is dead.
+        (BandBench, Kind.HALF_OPEN, Way.TO_SERVER),
+    ],
+)
+async def test_a_connection_on_which_a_printer_fell_silent_is_made_anew(
+    tmp_path: Path, bench: type[TicketBench] | type[BandBench], kind: Kind, way: Way
+) -> None:
+    """Silence before the first sheet, within it, and behind it: the next patient's comes out."""
+    quick = dict.fromkeys(SheetKind, 1.0)
+    async with print_queue(tmp_path, proof_after_s=quick, silent_looks=2) as queue:
+        whole = await queue.cut(bench(), CLEAR)
+        sent, proven = whole.marks[way]
+        faults = [Fault(kind, way, after) for after in (0, sent, (sent + proven) // 2, proven)]
+        results = await asyncio.gather(*(queue.cut(bench(), fault) for fault in faults))
+    for fault, printed in zip(faults, results, strict=True):
+        assert not printed.problems(), (fault, printed)
+        assert not printed.doubled
+    assert results[0].first is PrintState.PRINTED, "nothing of it had been sent"
