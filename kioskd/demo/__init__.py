@@ -80,6 +80,9 @@ async def _one_process(rig: Rig) -> AsyncIterator[Desks]:
 
 @asynccontextmanager
 async def _three_processes(rig: Rig) -> AsyncIterator[Desks]:
+    from functools import partial
+
+    from kioskd.beside import beside
     from kioskd.demo.desks import desks_of_processes
     from kioskd.demo.processes import Processes
 
@@ -88,7 +91,9 @@ async def _three_processes(rig: Rig) -> AsyncIterator[Desks]:
         await processes.start_all()
         for role in rig.site_files:
             print(f"  {role:8} is process {processes.pid(role)}", flush=True)
-        yield desks_of_processes(processes)
+        say = partial(print, " ", flush=True)
+        async with beside(*(processes.keep(role, say) for role in rig.site_files)):
+            yield desks_of_processes(processes)
         await processes.stop_all()
     finally:
         processes.kill_all()

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from kioskd.demo.rig import Rig
@@ -73,13 +74,25 @@ class Processes:
             self.kill(role)
             raise StartRefused(f"the process {role} did not get ready; its log ends with:\n{last}")
 
+    async def keep(self, role: str, say: Callable[[str], None]) -> None:
+        """Start a process again whenever it ends by itself, as systemd would, until cancelled. Raises StartRefused."""
+        while True:
+            process = self.running[role]
+            await self._ends[role]
+            say(f"{role} ended with code {process.wait()} and is started again")
+            await self.start(role)
+            say(f"{role:8} is process {self.pid(role)}")
+
     def _spawn(self, role: str, notify: Path) -> subprocess.Popen[bytes]:
         # setpriv asks the kernel to kill the daemon when we die; nothing of Python runs between fork and exec.
         command = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "kioskd", "run"]
         command += ["--config", str(self.rig.site_files[role])]
         with self.log_file(role).open("ab") as log:
             environment = {**os.environ, "NOTIFY_SOCKET": str(notify)}
-            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
+            # A group of its own: Ctrl-C is for us, who then end it in order.
+            return subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, process_group=0
+            )
 
     def signal(self, role: str, number: int) -> None:
         """Send a signal, such as SIGSTOP or SIGCONT, and do not wait for what it does."""

@@ -158,6 +158,14 @@ async def test_split_the_same_page_stands_before_three_processes_that_end_with_i
         for desk, name in ((console, "receptionist"), (records, "secretary")):
             signed_in = await hand.post(f"{desk}/sign-in", data={"name": name, "password": demo.password(name)})
             assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/")
+        os.kill(pids[1], signal.SIGKILL)
+        async with Person(kiosk) as patient:
+            await patient.send("/close")
+            assert (await hand.post("/card", data={"card": ""})).status_code == 303
+            await patient.until('data-step="desk"')
+            await patient.until('data-step="welcome"', within_s=30)
+    assert demo.process.stdout is not None
+    assert "hub ended with code -9 and is started again" in await asyncio.to_thread(demo.process.stdout.readline)
     demo.process.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(demo.process.wait, 45) == 0
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
