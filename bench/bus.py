@@ -2,24 +2,29 @@
 
 Round trip: a station asks the hub over the broker and has the answer (two publishes, each to its PUBACK). Publish: to
 the broker's PUBACK. Picture: a change is read, published, and on a display's WebSocket. Check-in: a round trip through
-the hub link, sealed, with a hub that answers at once. Times in ms.
+the hub link, sealed, with a hub that answers at once. Times in ms. Noticed: how long until a station knows that the hub
+was killed or stopped (SIGSTOP), or the broker was stopped; in s, at moments drawn by chance.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import random
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
+from signal import SIGCONT, SIGKILL, SIGSTOP
 from uuid import uuid4
 
 import aiomqtt
 
 from kioskd.beside import beside
-from kioskd.bus.connection import Request, open_bus
+from kioskd.bus.client import KEEPALIVE_S
+from kioskd.bus.connection import BrokerAddress, Request, open_bus
 from kioskd.bus.displays import DisplayDestination
 from kioskd.bus.hub_client import HubLink
 from kioskd.bus.hub_server import serve_hub
@@ -31,6 +36,7 @@ from kioskd.demo.mosquitto import PrivateMosquitto
 from kioskd.ports import CheckInReply, CheckInRequest, Hub
 
 COUNT = 300
+FAULTS = 5
 TOPICS = SiteTopics("bench")
 NOW = datetime.now(UTC)
 KEY = os.urandom(32)
@@ -114,21 +120,58 @@ async def check_ins(broker: PrivateMosquitto) -> list[float]:
             return await _times_ms(lambda: link.check_in(CHECK_IN))
 
 
+async def hub_process(port: str, password: str) -> None:
+    """A hub that is there and does nothing, to be stopped and killed."""
+    address = BrokerAddress("127.0.0.1", int(port), "hub", password, "hub")
+    async with open_bus(address, presence=TOPICS.presence):
+        await asyncio.Event().wait()
+
+
+async def noticed_s(broker: PrivateMosquitto) -> dict[str, list[float]]:
+    """How long until a station knows."""
+    times: dict[str, list[float]] = {}
+    async with open_bus(broker.station("kiosk-1"), replies=TOPICS.replies) as station:
+        link, gone = HubLink(station, TOPICS, KEY, "kiosk-1"), asyncio.Event()
+        link.on_change(lambda is_there: None if is_there else gone.set())
+        async with beside(link.run()):
+            for what, number in (("hub killed", SIGKILL), ("hub stopped", SIGSTOP), ("broker stopped", SIGSTOP)):
+                for _ in range(FAULTS):
+                    arguments = (str(broker.address.port), broker.address.password)
+                    hub = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.bus", *arguments)
+                    await link.there.wait()
+                    await asyncio.sleep(random.uniform(0, 3))
+                    gone.clear()
+                    began = time.perf_counter()
+                    os.kill(broker.pid if what == "broker stopped" else hub.pid, number)
+                    await gone.wait()
+                    times.setdefault(what, []).append(time.perf_counter() - began)
+                    os.kill(broker.pid, SIGCONT)
+                    if hub.returncode is None:
+                        hub.kill()
+                    await hub.wait()
+    return {what: sorted(each) for what, each in times.items()}
+
+
 async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         async with PrivateMosquitto(Path(folder), "bench", ["kiosk-1"]) as broker:
             print(f"private broker ready after {(time.perf_counter() - began) * 1000:.0f} ms; {COUNT} of each, ms\n")
             results = await measure(broker)
+            noticed = await noticed_s(broker)
     print(f"{'':12} {'p50':>7} {'p99':>7} {'max':>7}")
     for name, times in results.items():
         print(f"{name:12} {times[COUNT // 2]:7.2f} {times[COUNT * 99 // 100]:7.2f} {times[-1]:7.2f}")
+    print(f"\n{'noticed, s':16} {'median':>7} {'max':>7}   of {FAULTS}, a keepalive is {KEEPALIVE_S} s")
+    for name, times in noticed.items():
+        print(f"{name:16} {times[FAULTS // 2]:7.2f} {times[-1]:7.2f}")
     figures = [
         f"{name}_p50={times[COUNT // 2]:.2f} {name}_p99={times[COUNT * 99 // 100]:.2f}"
         for name, times in (("round_trip_ms", results["round trip"]), ("sealed_check_in_ms", results["check-in"]))
     ]
+    figures += [f"{name.replace(' ', '_')}_noticed_s_max={times[-1]:.2f}" for name, times in noticed.items()]
     print(f"\nfigures: {' '.join(figures)}")
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(hub_process(*sys.argv[1:]) if sys.argv[1:] else main())
