@@ -131,8 +131,10 @@ def _contradicted(folder: Path) -> Iterator[Finding]:
     """Ends of audit chains that were noted beside a database (compared when it opened) and are not in it."""
     for role in ("hub", "records"):
         noted = HeadFile(role, store_config(folder)).read()
-        if noted.problem or noted.contradicted or (folder / "data" / f"{role}.heads-refused").exists():
-            yield Finding(Kind.BROKEN, f"{role}: the noted end of the audit trail is not believed: {noted.problem}")
+        if noted.problem or (folder / "data" / f"{role}.heads-refused").exists():
+            yield Finding(Kind.BROKEN, f"{role}: the noted ends of the audit trail are not believed: {noted.problem}")
+        for head in noted.contradicted:
+            yield Finding(Kind.LOST, f"{role}: entry {head.sequence} of the audit trail was noted and is gone")
 
 
 async def look(stores: Stores) -> Seen:
