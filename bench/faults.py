@@ -1,4 +1,4 @@
-"""Bad days, many of them: ``scripts/bench faults [--quick] [--only kills,power,cut,starved]``.
+"""Bad days, many of them: ``scripts/bench faults [--quick] [--only kills,power,cut,starved,time]``.
 
 Each row is a kind of fault, done to a real front desk or to the files that it left; ``lost`` and ``doubled`` are
 counted by witnesses outside what was broken. Recovery is from the fault to all being right again: for a kill, until
@@ -10,102 +10,103 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib
-import inspect
 import re
 import subprocess
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.faults import starved
+from tests.faults import cut, starved, starved_daemon, time_jumps
+from tests.faults.crash_points import crash_points
+from tests.faults.kills import kills
 from tests.faults.outcome import Outcome
+from tests.faults.power import power_cuts
 from tests.faults.recording import why_not_traced
 
 ROOT = Path(__file__).resolve().parents[1]
 IN_MEMORY = Path("/dev/shm")
-FOLDERS = ("folder", "workplace")
-"""How runners call the place where they may write."""
+DISPLAYS = 20
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table, or several: a runner of ``tests/faults``, called with a private folder and its numbers."""
+    """A line of the table. ``run`` is called with a private folder and with whether small numbers will do."""
 
     part: str
-    module: str
-    runner: str
-    full: dict[str, Any]
-    quick: dict[str, Any]
-    both: dict[str, Any] = field(default_factory=dict)
+    name: str
+    run: Callable[[Path, bool], Outcome | Coroutine[Any, Any, Outcome]]
     in_memory: bool = False
     why_not: str = ""
     """Why this machine can't do it, or empty."""
 
-    @property
-    def name(self) -> str:
-        return " ".join([self.runner, *(str(value) for value in self.both.values())])
-
-    def run(self, folder: Path, is_quick: bool) -> list[Outcome]:
-        runner: Callable[..., Any] = getattr(importlib.import_module(f"tests.faults.{self.module}"), self.runner)
-        numbers = {**self.both, **(self.quick if is_quick else self.full)}
-        answer = runner(
-            **{next(name for name in inspect.signature(runner).parameters if name in FOLDERS): folder}, **numbers
-        )
-        if inspect.isawaitable(answer):
-            answer = asyncio.run(_awaited(answer))
-        return list(answer) if isinstance(answer, Iterable) else [answer]
+    def outcome(self, folder: Path, is_quick: bool) -> Outcome:
+        answer = self.run(folder, is_quick)
+        return answer if isinstance(answer, Outcome) else asyncio.run(answer)
 
 
-async def _awaited(answer: Any) -> Any:
-    return await answer
+def rows() -> Iterator[Row]:
+    """Everything that there is, in the order of the table."""
+    yield Row("kills", "kill -9, one process", lambda f, quick: kills(f, 10 if quick else 500, 1, is_split=False))
+    yield Row("kills", "kill -9, three processes", lambda f, quick: kills(f, 10 if quick else 500, 2, is_split=True))
+    traced = why_not_traced()
+    yield Row("power", "power cuts", lambda f, quick: power_cuts(f, 300 if quick else 10_000), True, traced)
+    yield Row("power", "crash points", lambda f, quick: crash_points(f, most=20 if quick else 0), True, traced)
+    yield Row("cut", "broker restarts", lambda f, quick: cut.broker_restarts(f, 3 if quick else 50, DISPLAYS))
+    yield Row("cut", "broker hangs", lambda f, quick: cut.broker_hangs(f, 1 if quick else 5, DISPLAYS))
+    yield Row("cut", "record cut", lambda f, quick: cut.records_faults(f, 4 if quick else 40))
+    yield Row("cut", "card reader cut", lambda f, quick: cut.card_reader_faults(f, 2 if quick else 20))
+    yield Row("cut", "printers cut", lambda f, quick: cut.printer_cuts(f, 48 if quick else 1))
+    yield from (_starved(fault) for fault in starved.RUNS)
+    yield from (_starved_daemon(fault) for fault in starved_daemon.DAEMON_RUNS)
+    yield from (_time(jump) for jump in time_jumps.RUNS)
 
 
-ROWS = (
-    Row("kills", "kills", "kills", {"count": 500}, {"count": 10}, {"seed": 1, "is_split": False}),
-    Row("kills", "kills", "kills", {"count": 500}, {"count": 10}, {"seed": 2, "is_split": True}),
-    Row("power", "power", "power_cuts", {"points": 10_000}, {"points": 300}, in_memory=True, why_not=why_not_traced()),
-    Row("power", "crash_points", "crash_points", {}, {"most": 20}, in_memory=True, why_not=why_not_traced()),
-    Row("cut", "cut_broker", "broker_restarts", {"count": 50}, {"count": 3}, {"displays": 20}),
-    Row("cut", "cut_broker", "broker_hangs", {"count": 5}, {"count": 1}, {"displays": 20}),
-    Row("cut", "cut_records", "records_faults", {"rounds": 20}, {"rounds": 1}),
-    Row("cut", "cut_reader", "card_reader_faults", {"rounds": 20}, {"rounds": 2}),
-    Row("cut", "cut_printers", "printer_cuts", {"every": 1}, {"every": 48}),
-    *(
-        Row("starved", "starved", "run", {"runs": 5}, {"runs": 1}, {"fault": fault}, why_not=starved.why_not(fault))
-        for fault in starved.RUNS
-    ),
-)
+def _starved(fault: str) -> Row:
+    return Row(
+        "starved",
+        fault,
+        lambda f, quick: starved.run(fault, f, 1 if quick else 5),
+        why_not=starved.why_not(fault),
+    )
+
+
+def _starved_daemon(fault: str) -> Row:
+    run, why_not = starved_daemon.DAEMON_RUNS[fault], starved_daemon.why_not_the_daemon(fault)
+    return Row("starved", f"{fault}, whole daemon", lambda f, _: run(f), why_not=why_not)
+
+
+def _time(jump: str) -> Row:
+    run = time_jumps.RUNS[jump]
+    return Row("time", f"clock set {jump}", lambda f, quick: run(f, 1 if quick else 5), why_not=time_jumps.why_not())
 
 
 def main() -> int:
     options = _arguments()
-    chosen = [row for row in ROWS if not options.only or row.part in options.only.split(",")]
+    chosen = [row for row in rows() if not options.only or row.part in options.only.split(",")]
     print(f"{'fault':36} {'runs':>6} {'lost':>5} {'doubled':>8} {'wrong calls':>12} {'recovery p50':>13} {'p99 s':>7}")
     outcomes: list[tuple[Row, Outcome]] = []
     problems: list[str] = []
     for row in chosen:
         began = time.monotonic()
         if row.why_not:
-            problems.append(f"{row.name} was not done: {row.why_not}")
+            problems.append(f"{row.name}: not done: {row.why_not}")
             continue
         try:
             with _folder(row) as folder:
-                found = row.run(folder, options.quick)
+                outcome = row.outcome(folder, options.quick)
         except Exception as error:  # noqa: BLE001 - a bench goes on with the next row
             traceback.print_exc()
             problems.append(f"{row.name} did not end: {type(error).__name__}: {error}")
             continue
-        for outcome in found:
-            print(_line(outcome, time.monotonic() - began), flush=True)
-            outcomes.append((row, outcome))
-            problems += [f"{outcome.fault}: {problem}" for problem in outcome.problems]
+        print(_line(outcome, time.monotonic() - began), flush=True)
+        outcomes.append((row, outcome))
+        problems += [f"{outcome.fault}: {problem}" for problem in outcome.problems]
     for problem in problems:
         print(f"  ! {problem}")
     print(f"\nfigures: {_figures(outcomes)}")
@@ -120,7 +121,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _parts() -> list[str]:
-    return list(dict.fromkeys(row.part for row in ROWS))
+    return list(dict.fromkeys(row.part for row in rows()))
 
 
 @contextmanager
