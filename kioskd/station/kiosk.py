@@ -62,6 +62,8 @@ class Kiosk:
         self._ask_within_s = ask_within_s
         self._session = checkin.welcome(uuid4(), site.languages[0], clock(), is_hub_there=is_hub_there)
         self._area_name = ""
+        self._is_arrival_noted = True
+        """False when this station's own database refused: then the page does not say that an arrival was noted."""
         self._reading: UUID | None = None
         """The session whose card is being read; None for a card that came while another one's answer was awaited."""
         self._printed_for: UUID | None = None
@@ -91,7 +93,7 @@ class Kiosk:
             practitioner=s.appointment.practitioner if s.appointment else "",
             label=s.label,
             area_name=self._area_name,
-            arrived_at=self._on_the_wall(s.arrived_at).astimezone(self._site.zone),
+            arrived_at=self._on_the_wall(s.arrived_at).astimezone(self._site.zone) if self._is_arrival_noted else None,
             was_checked_in_before=s.was_checked_in_before,
             called_to=s.called_to,
             reason=s.reason,
@@ -142,7 +144,7 @@ class Kiosk:
         except (Unreachable, StoreError) as error:
             # Whether the hub has it is open, so no help ticket: the intent is asked again, the desk is there.
             log.warning("check-in %s is not answered yet: %s", request.check_in_id, error)
-            self._give_up(s.id)
+            self._give_up(s.id, is_noted=not isinstance(error, StoreError))
         else:
             if self._is_in_hand(s.id):
                 self._area_name = reply.area_name
@@ -264,7 +266,7 @@ class Kiosk:
             reply, added = await self._checkins.ask_for_help(request)
         except (Unreachable, StoreError) as error:
             log.warning("help ticket %s is not answered yet: %s", s.id, error)
-            self._give_up(s.id)
+            self._give_up(s.id, is_noted=not isinstance(error, StoreError))
         else:
             if self._is_in_hand(s.id):
                 self._note_sheets(reply, added)
@@ -278,8 +280,9 @@ class Kiosk:
         if self._broken_off is not None:
             await self._broken_off(reason)
 
-    def _give_up(self, session_id: UUID) -> None:
+    def _give_up(self, session_id: UUID, is_noted: bool = True) -> None:
         if self._session.id == session_id:
+            self._is_arrival_noted = is_noted
             self._set(checkin.gave_up(self._session, self._clock()))
 
     async def recover(self) -> None:
@@ -412,6 +415,7 @@ class Kiosk:
     def _set(self, session: Session) -> None:
         if session.id != self._session.id:
             self._area_name = ""
+            self._is_arrival_noted = True
             self._printed_for, self._reply, self._sheets = None, None, {}
         if session != self._session:
             self._session = session
