@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from drivers.cards.synthetic import SAMPLE_PEOPLE, sample_image
-from tests.faults.canary import KNOWN, RECORD_NUMBER, canary, everything_secret
+from drivers.cards.synthetic import SAMPLE_PEOPLE
+from tests.faults.canary import RECORD_NUMBER, canary, everything_secret
+from tests.faults.canary_desk import KNOWN
 from tests.faults.canary_words import Search, words
 from tests.web.browser import CHROMIUM
 
@@ -72,10 +73,10 @@ def test_a_word_is_found_however_it_is_written(search: Search, word: str, way: s
 
 
 @pytest.mark.parametrize(
-    "born", ["1907-09-23", "19070923", "23.09.1907", "23/09/1907", "23. September 1907", "Sep 23, 1907", "9/23/1907"]
+    "born", ["1907-09-23", "19070923", "23.09.1907", "23/09/1907", "23. September 1907", "Sep 23, 1907"]
 )
 def test_a_birth_date_is_found_in_its_spellings(search: Search, born: str) -> None:
-    assert search.in_text(f'"born": "{born}"') or born == "9/23/1907"
+    assert search.in_text(f'"born": "{born}"')
 
 
 @pytest.mark.parametrize("text", ["1190709231", "09/23/2007", "September 2026", "Kasse", "", "\u0000\u00ff"])
@@ -88,16 +89,21 @@ def test_other_patients_are_not_the_canary(search: Search) -> None:
         assert not search.in_text(" ".join(words(person)))
 
 
-PLACES: dict[str, Callable[[Path], None]] = {
+PLACES: dict[str, Callable[[Path], object]] = {
     "a log": lambda at: at.joinpath("all.log").write_text(f'{{"message": "checked in {KNOWN.family}"}}\n'),
     "a name of a file": lambda at: at.joinpath(f"{KNOWN.kvnr}.tmp").touch(),
     "a core": lambda at: at.joinpath("core").write_bytes(bytes(3_000_000) + KNOWN.given.encode("utf-16-le")),
-    "a hidden folder": lambda at: (at / ".cache").mkdir() or at.joinpath(".cache/x").write_text(KNOWN.iccsn),  # type: ignore[func-returns-value]
+    "a hidden folder": lambda at: hidden(at / ".cache", KNOWN.iccsn),
     "a plain database": lambda at: plain_database(at / "hub.db"),
     "its journal": lambda at: plain_database(at / "hub.db", keeps_journal=True),
     "a print of a band": lambda at: at.joinpath("lp0").write_bytes(KNOWN.family.encode("cp858")),
 }
 """Where it could lie."""
+
+
+def hidden(folder: Path, text: str) -> None:
+    folder.mkdir()
+    folder.joinpath("x").write_text(text)
 
 
 def plain_database(path: Path, keeps_journal: bool = False) -> None:
@@ -123,7 +129,3 @@ def test_a_word_is_found_wherever_it_lies(search: Search, tmp_path: Path, place:
     found = search.in_folders(tmp_path)
     assert len(found) == 1, found
     assert tmp_path / "innocent" not in found
-
-
-def test_the_card_of_the_canary_is_a_card_like_any_other() -> None:
-    assert sample_image("canary") and sample_image("canary-unknown")  # noqa: PT018
