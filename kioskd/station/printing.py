@@ -349,6 +349,7 @@ class PrintQueue:
         while clock.monotonic() < min(give_up_at, held_until):
             proof = await self._ask_for_proof(device, printer, token, sent.odometer_before)
             if proof is not None:
+                device.served()
                 await self._save(printing.proven(sent, proof, self._clock()))
                 return
             status = await self._look(device, printer)

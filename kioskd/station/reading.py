@@ -35,6 +35,7 @@ async def _one_card(device: ManagedDevice, reader: CardReader, kiosk: Kiosk) -> 
         known = error.reason in set(Reason)
         await kiosk.card_unreadable(Reason(error.reason) if known else Reason.CARD_UNREADABLE)
     else:
+        device.served()
         await kiosk.card_read(card)
     while not await device.call(lambda: reader.wait_for_removal(POLL_S), POLL_S + 3):
         pass

@@ -66,7 +66,6 @@ async def test_a_printer_that_is_reset_at_any_byte_is_told_of_truly_and_prints_n
     ("bench", "kind", "way"),
     [
         (TicketBench, Kind.DROP, Way.TO_CLIENT),
-        (BandBench, Kind.DROP, Way.TO_CLIENT),
         # Not the ticket printer: it takes one connection at a time, and would not learn that this one is dead.
         (BandBench, Kind.HALF_OPEN, Way.TO_SERVER),
     ],

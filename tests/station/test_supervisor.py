@@ -169,6 +169,18 @@ async def test_the_wait_doubles_and_does_not_start_over_after_a_short_success() 
     assert LONGEST_WAIT_S >= 1
 
 
+async def test_the_wait_starts_over_when_the_device_did_its_work() -> None:
+    """Twelve failures in a row would end in a wait of a minute and more, were each not a first one."""
+
+    async def serve_once(device: ManagedDevice) -> None:
+        device.served()
+        raise DeviceUnavailable("reader", "pcscd was restarted")
+
+    gadget = Gadget()
+    async with running(gadget, Desk(), serve_once, first_wait_s=0.04):
+        await gadget.until("open", 12)
+
+
 async def test_a_call_that_hangs_is_given_up_and_its_thread_replaced() -> None:
     gadget, desk = Gadget(), Desk()
     gadget.trouble = {"use": threading.Event()}

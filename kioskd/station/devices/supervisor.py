@@ -1,9 +1,9 @@
 """Keeps a device open: opens it, lets its work run, and opens it again after it failed.
 
-Waits 0.5 s, doubling to 15 s with jitter, and starts over only after 30 s without a failure, so a device that breaks
-right after "ready" does not spin. One log line per change, not per attempt. A call that does not return costs its
-thread, and a lost thread is replaced; after five the daemon ends non-zero and the init system starts a clean one.
-Whatever else a driver raises costs its device, never the daemon.
+Waits 0.5 s, doubling to 15 s with jitter, and starts over after 30 s without a failure or when the device did what it
+is for, so one that breaks right after "ready" does not spin. One log line per change, not per attempt. A call that does
+not return costs its thread, and a lost thread is replaced; after five the daemon ends non-zero and the init system
+starts a clean one. Whatever else a driver raises costs its device, never the daemon.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ class ManagedDevice:
         self._first_wait_s = first_wait_s
         self._thread = CallThread(f"device-{name}")
         self._lost_threads = 0
+        self._has_served = False
         self._is_told = True
         self._is_desk_away = False
 
@@ -78,12 +79,16 @@ class ManagedDevice:
                 log.exception("%s: its driver failed", self.name)
             raise DeviceUnavailable(self.name, what) from error
 
+    def served(self) -> None:
+        """It did what it is there for: a card was read, a sheet came out. Its next failure counts as the first."""
+        self._has_served = True
+
     async def run(self, work: Callable[[ManagedDevice], Awaitable[None]]) -> None:
         """Open it and let ``work`` run, for ever. Ends by cancellation, or raises TooManyLostThreads."""
         wait_s = self._first_wait_s
         try:
             while True:
-                opened_at = time.monotonic()
+                opened_at, self._has_served = time.monotonic(), False
                 try:
                     await self.call(self.device.open, OPEN_WITHIN_S)
                     await self.change(READY, "")
@@ -92,7 +97,7 @@ class ManagedDevice:
                     await self.change(UNAVAILABLE, error.what)
                 await self._close()
                 self._replace_lost_thread()
-                if time.monotonic() - opened_at > STEADY_AFTER_S:
+                if self._has_served or time.monotonic() - opened_at > STEADY_AFTER_S:
                     wait_s = self._first_wait_s
                 await asyncio.sleep(wait_s * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
                 wait_s = min(wait_s * 2, LONGEST_WAIT_S)
