@@ -12,7 +12,7 @@ from tests.faults.kills import kills
 SHORT, LONG = 20, 500
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("is_split", [False, True], ids=["one-process", "three-processes"])
 async def test_killed_at_random_moments_nothing_is_lost_or_doubled(tmp_path: Path, is_split: bool) -> None:
     outcome = await kills(tmp_path, SHORT, seed=1, is_split=is_split)
