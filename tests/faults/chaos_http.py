@@ -156,13 +156,14 @@ class _Message:
 
 
 async def _message(reader: asyncio.StreamReader) -> _Message | None:
+    """The next message; None when the other side has closed or broken off."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
+        first, _, headers = head.removesuffix(b"\r\n").partition(b"\r\n")
+        length = next((int(h[15:]) for h in headers.split(b"\r\n") if h.lower().startswith(b"content-length:")), 0)
+        return _Message(first.decode(), headers, await reader.readexactly(length))
     except (asyncio.IncompleteReadError, ConnectionError):
         return None
-    first, _, headers = head.removesuffix(b"\r\n").partition(b"\r\n")
-    length = next((int(h[15:]) for h in headers.split(b"\r\n") if h.lower().startswith(b"content-length:")), 0)
-    return _Message(first.decode(), headers, await reader.readexactly(length))
 
 
 def _reply(status: int, body: object, headers: str = "") -> bytes:
