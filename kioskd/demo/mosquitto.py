@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from kioskd.bus.broker import CONFIG_FILE, SALT_LENGTH, BrokerPlan, Listener, Login, broker_files, station_user
 from kioskd.bus.client import BrokerAddress, MqttClient
+from kioskd.demo.ports import HOST, free_ports
 from kioskd.errors import BusError, StartRefused
 
-HOST = "127.0.0.1"
 SEARCH_ALSO = ("/usr/sbin", "/usr/local/sbin")
 """Debian puts it where only root's PATH looks."""
 _STOP_WITHIN_S = 3.0
@@ -190,23 +188,3 @@ class PrivateMosquitto:
 
 def _new_login(user: str) -> Login:
     return Login(user, secrets.token_urlsafe(24), os.urandom(SALT_LENGTH))
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of this machine that nobody uses, below those that the kernel gives to outgoing connections.
-
-    A broker that is restarted needs its port again: one from the outgoing range may meanwhile be somebody's source
-    port, even of the client that tries to reconnect to it (a TCP connection to itself).
-    """
-    first_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    ports: list[int] = []
-    while len(ports) < count:
-        port = random.randrange(10_000, max(first_outgoing, 11_000))  # noqa: S311 - not a secret
-        with socket.socket() as probe:
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
-        if port not in ports:
-            ports.append(port)
-    return ports

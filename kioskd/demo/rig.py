@@ -10,7 +10,6 @@ import asyncio
 import base64
 import json
 import secrets
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -19,8 +18,9 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from kioskd.demo.mosquitto import PrivateMosquitto, free_ports
+from kioskd.demo.mosquitto import PrivateMosquitto
 from kioskd.demo.pcscd import PrivatePcscd
+from kioskd.demo.ports import Lease, lease_ports
 from kioskd.demo.simulators import TICKETS, WRISTBANDS, Ports
 from kioskd.errors import DeviceUnavailable, StartRefused
 
@@ -57,6 +57,7 @@ class Rig:
         self.broker = PrivateMosquitto(_made(folder / "mosquitto"), SITE_ID, (STATION,))
         self.pcscd = PrivatePcscd()
         self.ports: dict[str, int] = {}
+        self._leases: list[Lease] = []
         self.token = secrets.token_urlsafe(32)
         self._simulators: subprocess.Popen[bytes] | None = None
         self._printers = Ports(0, 0)
@@ -83,8 +84,10 @@ class Rig:
         await self.broker.start()
         self.pcscd.start()
         await self._start_simulators()
-        chosen = _ports(len(PAGES), self.options.has_fixed_ports)
-        self.ports = dict(zip(PAGES, chosen, strict=True))
+        # The ones that a person can remember where they are free, else any.
+        wished = [FIRST_PORT + number for number in range(len(PAGES))] if self.options.has_fixed_ports else []
+        self._leases = lease_ports(len(PAGES), wished)
+        self.ports = {page: lease.port for page, lease in zip(PAGES, self._leases, strict=True)}
         self._write_files()
 
     async def stop(self) -> None:
@@ -101,6 +104,9 @@ class Rig:
             self._simulators = None
         self.pcscd.stop()
         await self.broker.stop()
+        for lease in self._leases:
+            lease.end()
+        self._leases = []
 
     async def hardware(self, do: str, **arguments: Any) -> Any:
         """Have something done to the simulated hardware. Raises DeviceUnavailable."""
@@ -269,19 +275,3 @@ dpi = 300
 def _made(folder: Path) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
-
-
-def _ports(count: int, is_fixed: bool) -> list[int]:
-    """Ports for the pages: the ones that a person can remember where they are free, else any."""
-    wished = [FIRST_PORT + number for number in range(count)]
-    return wished if is_fixed and all(_is_free(port) for port in wished) else free_ports(count)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

@@ -25,7 +25,7 @@ from kioskd.bus.client import MqttClient
 from kioskd.bus.connection import BrokerAddress, open_bus
 from kioskd.bus.topics import SiteTopics
 from kioskd.commands.broker import Network, write_broker_files
-from kioskd.demo.mosquitto import free_ports
+from kioskd.demo.ports import free_ports
 from kioskd.errors import BusError, ConfigError, PublishRefused
 
 EXAMPLE = Path(__file__).parents[2] / "systemd" / "site.example.toml"

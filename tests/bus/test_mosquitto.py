@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from kioskd.bus.connection import open_bus
-from kioskd.demo.mosquitto import PrivateMosquitto, free_ports
+from kioskd.demo.mosquitto import PrivateMosquitto
+from kioskd.demo.ports import free_ports
 from kioskd.errors import StartRefused
 
 

@@ -18,7 +18,7 @@ from playwright.async_api import Locator, Page, expect
 from kioskd.core.events import CardRemoved, CardSeen, CheckInRefused, PatientCheckedIn, PatientIdentified, SheetPrinted
 from kioskd.core.identity import Reason
 from kioskd.core.printing import ProofKind, SheetKind
-from kioskd.demo.mosquitto import free_ports
+from kioskd.demo.ports import free_ports
 from kioskd.news import News
 from kioskd.staff import Role
 from kioskd.web.kiosk import kiosk_app
