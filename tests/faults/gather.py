@@ -27,10 +27,10 @@ from kioskd.store import Schema, Store, open_store
 from kioskd.store.outbox import OutboxState
 from tests.faults.witness import Call, CheckInRow, Facts, Job, PaperSheet, Record
 
-SETTLED_WITHIN_S = 60.0
+SETTLED_WITHIN_S = 120.0
 LOOK_AGAIN_S = 0.1
 """How often a database of another process is looked at; there is no signal for that."""
-VERIFY_WITHIN_S = 60.0
+VERIFY_WITHIN_S = 120.0
 COPY_MARK = "COPY"
 
 
