@@ -61,9 +61,10 @@ class Reserve:
         return freed
 
     def has_some_room(self) -> bool:
-        """Whether a few transactions fit on the disk."""
+        """Whether the file system takes writes and a few transactions fit."""
         try:
-            return self._free_bytes() >= BYTES_PER_MB
+            is_read_only = os.statvfs(self.path.parent).f_flag & os.ST_RDONLY
+            return not is_read_only and self._free_bytes() >= BYTES_PER_MB
         except OSError:
             return False
 

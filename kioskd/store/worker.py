@@ -142,7 +142,7 @@ class Worker:
             self._health.note(StoreState.OK)  # PostgreSQL: its next refusal says so again
         elif not self._reserve.take():
             self._health.note(StoreState.OK)
-        elif state is StoreState.FULL and self._reserve.has_some_room():
+        elif state is not StoreState.SHORT_OF_SPACE and self._reserve.has_some_room():
             self._health.note(StoreState.SHORT_OF_SPACE, f"{self._where}: hardly any room on the disk: make room now")
 
     def _connect(self) -> Connection:

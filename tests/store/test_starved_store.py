@@ -192,6 +192,7 @@ async def test_a_read_only_file_system_refuses_the_start_with_words(tmp_path: Pa
         async with open_store(SCHEMA, config) as store:
             await store.write(lambda c: add_note(c, 1, "first"))
         disk.remount("ro")
+        assert not Reserve(folder / "notebook.db", SMALL).has_some_room()
         with pytest.raises(StartRefused, match=r"store\.folder .* can't be used: Read-only file system"):
             async with open_store(SCHEMA, config):
                 pytest.fail("opened on a read-only file system")
