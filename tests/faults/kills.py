@@ -1,8 +1,8 @@
 """kill -9 at random moments of the path, while people stand at the kiosk, and what the witnesses outside then say.
 
 A whole front desk as a clinic has it: broker, pcscd and hardware outlive the kills; patients see what the page shows,
-and try again or go. Everything random comes from ``seed``: who comes, and at which step of theirs which process dies, is
-repeated exactly; the milliseconds behind that step as exactly as a machine can.
+and try again or go. Everything random comes from ``seed``: who comes, and at which step of theirs which process dies,
+is repeated exactly; the milliseconds behind that step as exactly as a machine can.
 """
 
 from __future__ import annotations
