@@ -11,6 +11,7 @@ import os
 import random
 import secrets
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -48,13 +49,30 @@ class Shown:
     good_until: float
 
 
+class _ClosingClient(Client):
+    """Closes what it opened for a WebSocket handshake that was not answered: paho leaves that to the collector."""
+
+    def _create_socket_connection(self) -> socket.socket:
+        self._opened = super()._create_socket_connection()
+        return self._opened
+
+    def _create_socket(self) -> Any:
+        self._opened: socket.socket | None = None
+        try:
+            return super()._create_socket()
+        except BaseException:
+            if self._opened is not None:
+                self._opened.close()
+            raise
+
+
 class Display:
     """One screen. Called on its client's own thread, read on the loop's: every change is one assignment."""
 
     def __init__(self, broker: PrivateMosquitto) -> None:
         self.shown: list[Shown] = []
         where = urlsplit(broker.web_url)
-        self._client = Client(
+        self._client = _ClosingClient(
             CallbackAPIVersion.VERSION2, f"display-{secrets.token_hex(6)}", protocol=MQTTv5, transport="websockets"
         )
         self._client.username_pw_set(broker.display.user, broker.display.password)
