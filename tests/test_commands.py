@@ -241,6 +241,10 @@ def test_a_head_file_that_is_gone_or_was_written_by_somebody_else_is_said(
     assert main(["audit", "verify", "--config", str(site_file)]) == 1
     assert f"hub      BROKEN: {heads} was changed, or was signed with another key" in capsys.readouterr().out
     heads.unlink()
+    heads.mkdir()
+    assert main(["audit", "verify", "--config", str(site_file)]) == 1
+    assert f"hub      BROKEN: {heads} can't be read: Is a directory" in capsys.readouterr().out
+    heads.rmdir()
     assert main(["audit", "verify", "--config", str(site_file)]) == 1
     assert f"hub      BROKEN: {heads} is missing: an end that was cut off can't be seen" in capsys.readouterr().out
 

@@ -109,7 +109,7 @@ def verify_audit(config: Config, heads: Sequence[str] = ()) -> int:
 
 
 def _verify_trail(config: StoreConfig, role: str, table: Table, named: Sequence[Head]) -> bool:
-    noted = HeadFile(role, config).read() if config.key_file else None
+    noted = _noted(role, config) if config.key_file else None
     in_file = (*noted.heads, *noted.contradicted) if noted else ()
     try:
         with reading(role, config) as connection:
@@ -128,6 +128,14 @@ def _verify_trail(config: StoreConfig, role: str, table: Table, named: Sequence[
     if noted is None:
         print(f"{role:8} its ends are not noted (the site file has no store.key_file): one cut off can't be seen here")
     return not problem and not any(report.problem for report in reports)
+
+
+def _noted(role: str, config: StoreConfig) -> Noted:
+    file = HeadFile(role, config)
+    try:
+        return file.read()
+    except OSError as error:
+        return Noted(is_there=True, problem=f"{file.path} can't be read: {error.strerror}")
 
 
 def _problem_of_file(noted: Noted, config: StoreConfig, role: str) -> str:

@@ -69,6 +69,7 @@ class HeadFile:
         self._key = hmac.digest(read_key(config.required_key_file), b"kioskd audit heads", hashlib.sha256)
 
     def read(self) -> Noted:
+        """What it says. Raises OSError for a file that can't be read now, which says nothing about what is in it."""
         try:
             data = json.loads(self.path.read_text(encoding="utf-8"))
             if not hmac.compare_digest(self._mac(data["noted"]), data["mac"]):
@@ -76,8 +77,6 @@ class HeadFile:
             found = [tuple(Head(**one) for one in data["noted"][part]) for part in ("heads", "contradicted")]
         except FileNotFoundError:
             return Noted()
-        except OSError as error:
-            return Noted(is_there=True, problem=f"{self.path} can't be read: {error.strerror}")
         except (ValueError, KeyError, TypeError):
             return Noted(is_there=True, problem=f"{self.path} is damaged")
         return Noted(found[0], found[1], is_there=True)

@@ -69,6 +69,20 @@ async def test_garbage_is_damage_and_not_a_crash(sqlite_config: StoreConfig, con
     assert file.read().problem
 
 
+async def test_a_file_that_can_not_be_read_now_is_left_alone(sqlite_config: StoreConfig):
+    await write(sqlite_config, 1)
+    file = HeadFile("notebook", sqlite_config)
+    content = file.path.read_bytes()
+    file.path.rename(file.path.with_suffix(".kept"))
+    file.path.mkdir()
+    await write(sqlite_config, 1)
+    file.path.rmdir()
+    file.path.with_suffix(".kept").rename(file.path)
+    assert file.path.read_bytes() == content
+    assert not file.path.with_suffix(".heads-refused").exists()
+    assert file.read().problem == ""
+
+
 async def test_a_folder_that_takes_no_note_costs_a_line_in_the_log_and_nothing_else(
     sqlite_config: StoreConfig, caplog: pytest.LogCaptureFixture
 ):
