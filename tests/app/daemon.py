@@ -24,7 +24,7 @@ from kioskd.demo.rig import Rig, RigOptions
 
 __all__ = ["Daemon", "Kiosk", "Processes", "daemon_on_rig", "processes_on_rig"]
 
-READY_WITHIN_S = 30.0
+READY_WITHIN_S = 60.0
 
 
 class Daemon:
