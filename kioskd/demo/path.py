@@ -35,6 +35,8 @@ from kioskd.staff import Role
 E = TypeVar("E", bound=Event)
 
 WITHIN_S = 20.0
+PAPER_WITHIN_S = 12.0
+"""Shorter than the simulators' own bound for an answer."""
 LOOK_AGAIN_S = 0.02
 AREA = "general"
 ROOM = "Zimmer 1"
@@ -170,13 +172,15 @@ class FrontDeskPeople:
     async def _paper_is_out(self, printer: str) -> None:
         """A simulated printer, which counts by itself, has one more sheet."""
         self.sheets[printer] = count = self.sheets.get(printer, 0) + 1
-        if not await self.rig.hardware("wait-for-sheets", printer=printer, count=count, seconds=5.0):
+        if not await self.rig.hardware("wait-for-sheets", printer=printer, count=count, seconds=PAPER_WITHIN_S):
             raise PathBroken(f"the {printer} printer has not {count} sheets")
 
     async def _call(self, times: Times, label: str) -> None:
         times.note("called")
         await self.receptionist.send("/call-next", contains=ROOM, area=AREA, room=ROOM)
-        shown_at = await self.display.until(lambda s: any(c.label == label and c.room == ROOM for c in s.calls), 5.0)
+        shown_at = await self.display.until(
+            lambda s: any(c.label == label and c.room == ROOM for c in s.calls), WITHIN_S
+        )
         times.note("display right", shown_at)
 
     async def finish(self, label: str) -> None:
