@@ -9,9 +9,11 @@ import asyncio
 import random
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 from drivers.cards.synthetic import crowd_person
+from kioskd.demo.person import PageProblem
 from kioskd.errors import DeviceUnavailable
 from tests.faults.open_desk import WITHIN_S, OpenDesk, open_desk, until
 from tests.faults.outcome import Outcome
@@ -32,10 +34,14 @@ async def card_reader_faults(folder: Path, rounds: int) -> Outcome:
         for number in range(rounds):
             try:
                 await _round(desk, number, dice.uniform(0.0, 0.9), number % 2 == 1, outcome)
-            except TimeoutError:
-                outcome.problems.append(f"round {number}: the kiosk did not come back within {WITHIN_S:g} s")
+            except (TimeoutError, PageProblem) as error:
+                step = re.search('data-step="([^"]*)"', await desk.patient.look("/"))
+                at = step[1] if step else "no step"
+                outcome.problems.append(f"round {number}: {type(error).__name__}; the kiosk stays at {at}")
             outcome.runs += 1
-        stored, _ = await until(lambda: _enough(desk, rounds))
+        with suppress(TimeoutError):  # then some are missing, and counted below
+            await until(lambda: _enough(desk, rounds))
+        stored = await desk.encounters()
         patients = [encounter["subject"]["reference"] for encounter in stored]
         outcome.lost += rounds - len(set(patients))
         outcome.doubled += len(patients) - len(set(patients))
@@ -109,7 +115,6 @@ def _shows(desk: OpenDesk, words: str) -> Callable[[], Awaitable[bool]]:
     return shows
 
 
-async def _enough(desk: OpenDesk, count: int) -> list[dict[str, object]]:
-    """All Encounters, when there are as many as patients; else nothing."""
-    stored = await desk.encounters()
-    return stored if len(stored) >= count else []
+async def _enough(desk: OpenDesk, count: int) -> bool:
+    """Whether there are as many Encounters as patients."""
+    return len(await desk.encounters()) >= count
