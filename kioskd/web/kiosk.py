@@ -42,7 +42,8 @@ def kiosk_app(kiosk: KioskSession, news: News, pages: Pages, framed_by: Iterable
     """The kiosk of one station. Answers on this machine only; ``framed_by``: origins that may show it in a frame.
 
     GET ``/`` is the page and ``/live`` its stream; POST ``/confirm``, ``/deny``, ``/help``, ``/more-time``, ``/close``,
-    ``/ticket-came``, ``/ticket-missing`` (field ``session``) and ``/language`` (field ``language``) answer 303 to ``/``, or the fragment to htmx.
+    ``/ticket-came``, ``/ticket-missing`` (field ``session``) and ``/language`` (field ``language``) answer 303 to
+    ``/``, or the fragment to htmx.
     """
     page = _KioskPage(kiosk, news, pages)
     acts = {
