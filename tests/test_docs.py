@@ -94,5 +94,19 @@ def test_the_changelog_speaks_of_this_version() -> None:
     assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
-def test_no_page_of_text_is_longer_than_two_screens() -> None:
-    assert len(README.splitlines()) <= 110
+def test_the_readme_stays_short() -> None:
+    assert len(README.splitlines()) <= 130
+
+
+def test_each_promise_of_the_readme_names_a_test_that_there_is() -> None:
+    promises = README.split("## What it promises")[1].split("\n## ")[0]
+    rows = [
+        line for line in promises.splitlines() if line.startswith("| ") and not line.startswith(("| ---", "| promise"))
+    ]
+    named = [re.search(r"`(tests/[\w/]+\.py)::(test_\w+)`", row) for row in rows]
+    assert len(rows) >= 14
+    assert all(named), "a promise without a test"
+    for found in named:
+        assert found
+        text = (ROOT / found[1]).read_text(encoding="utf-8")
+        assert re.search(rf"^(async )?def {found[2]}\(", text, re.MULTILINE), found[0]
