@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from kioskd.core.events import DeviceChanged, PatientCheckedIn, RecordStored
 from kioskd.core.identity import Reason
@@ -426,7 +426,13 @@ async def test_a_command_swaps_in_place_and_its_undo_takes_it_back(rig: Rig, ope
 async def test_a_refusal_is_told_and_loses_nothing(rig: Rig, open_page: OpenPage):
     fill(rig)
     visit = await opened(rig, open_page)
-    page = visit.page
+    page, may_hear = visit.page, asyncio.Event()
+
+    async def later(route: Route) -> None:
+        await may_hear.wait()
+        await route.continue_()
+
+    await page.route("**/live?*", later)  # the stream that begins anew with each choice
     await page.click(f"#take-{A14}")
     await expect(page.locator("#call-1-button")).to_be_visible()
     rig.desk.rows[A14] = replace(rig.desk.rows[A14], state=TicketState.CALLED, room="Room 2", called_at=NOW)
@@ -436,6 +442,7 @@ async def test_a_refusal_is_told_and_loses_nothing(rig: Rig, open_page: OpenPage
     await visit.assert_accessible()
     assert len([t for t in visit.troubles if "409" in t]) == len(visit.troubles) > 0
     visit.troubles.clear()
+    may_hear.set()
 
 
 async def test_alerts_say_what_needs_a_hand(rig: Rig, open_page: OpenPage):
