@@ -88,7 +88,7 @@ class CheckIns:
     async def copy_ticket(self, reply: CheckInReply | HelpReply, language: str) -> Sequence[PrintJob]:
         """One copy, marked as such, for a patient who stands here and saw no ticket come out.
 
-        Nothing when the present ticket is not UNKNOWN, or is a copy itself: then the desk decides.
+        Nothing when the first ticket is not UNKNOWN, or was said to be missing before: then the desk decides.
         """
         now = self._clock()
         words = (language, self._site.name, self._site.zone, self._translate)
@@ -101,7 +101,7 @@ class CheckIns:
 
         def commit(connection: Connection) -> Sequence[PrintJob]:
             unknown = jobs.load(connection, first)
-            if unknown is None or unknown.state is not PrintState.UNKNOWN:
+            if unknown is None or unknown.state is not PrintState.UNKNOWN or unknown.cause is Cause.MISSED:
                 return ()
             missed = printing.missed(unknown)
             jobs.save(connection, missed)

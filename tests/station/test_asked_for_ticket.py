@@ -1,5 +1,6 @@
 """A ticket of which nobody can tell: the patient who still stands at the kiosk is asked, once."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -75,6 +76,17 @@ async def test_no_prints_one_copy_marked_as_such(front: Front) -> None:
         assert front.kiosk.view().ticket is SheetView.TAKE_IT
     first, copy = (1, PrintState.UNKNOWN, Cause.MISSED), (2, PrintState.PRINTED, ProofKind.COMPLETION)
     assert await tickets(front) == [first, copy]
+    assert front.tickets.paper == {FIRST: 1, COPY: 1}
+
+
+async def test_two_taps_at_once_are_one_answer(front: Front) -> None:
+    async with front.printing("tickets"):
+        await asked(front)
+        session = front.session_id
+        await asyncio.gather(*(front.kiosk.ticket_missing(session) for _ in range(3)))
+        assert not front.kiosk.view().asks_for_ticket
+        await front.until(SheetPrinted)
+        assert front.kiosk.view().ticket is SheetView.TAKE_IT
     assert front.tickets.paper == {FIRST: 1, COPY: 1}
 
 
