@@ -11,8 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-import re
-import subprocess
+import shutil
 import sys
 import tempfile
 import time
@@ -25,12 +24,12 @@ from typing import Any
 
 from tests.faults import cut, starved, starved_daemon, time_jumps
 from tests.faults.crash_points import crash_points
+from tests.faults.exposure import exposure
 from tests.faults.kills import kills
 from tests.faults.outcome import Outcome
 from tests.faults.power import power_cuts
 from tests.faults.recording import why_not_traced
 
-ROOT = Path(__file__).resolve().parents[1]
 IN_MEMORY = Path("/dev/shm")
 DISPLAYS = 20
 
@@ -163,20 +162,9 @@ def _figures(outcomes: Sequence[tuple[Row, Outcome]]) -> str:
         "powercuts": runs("power", "power cut"),
         "broker_restarts": runs("cut", "broker killed"),
         "wrong_calls": sum(o.wrong_calls for _, o in outcomes),
-        "exposure": exposure(),
+        "exposure": exposure() if shutil.which("systemd-analyze") else "none",
     }
     return " ".join(f"{name}={value}" for name, value in values.items())
-
-
-def exposure() -> str:
-    """What ``systemd-analyze security`` says of our unit, 0 to 10; "none" where there is no systemd."""
-    command = ["systemd-analyze", "security", "--offline=yes", "--no-pager", str(ROOT / "systemd" / "kioskd.service")]
-    try:
-        said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
-    except OSError:
-        return "none"
-    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)
-    return found.group(1) if found else "none"
 
 
 if __name__ == "__main__":
