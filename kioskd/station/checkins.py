@@ -25,7 +25,7 @@ from kioskd.core import printing
 from kioskd.core.printing import Cause, JobKey, PrintJob, PrintState, SheetKind
 from kioskd.errors import NotPrinted, RuleViolation, Unreachable
 from kioskd.ports import CheckInReply, CheckInRequest, HelpReply, HelpRequest, Hub, TicketPrinter, WristbandPrinter
-from kioskd.station import intents, jobs, sheets
+from kioskd.station import bands, intents, jobs, sheets
 from kioskd.station.sheets import Translate
 from kioskd.store import Store
 
@@ -164,7 +164,7 @@ class CheckIns:
         ticket = self._ticket_job(request, reply, 1, now)
         if reply.band_number is None:
             return [ticket]
-        band = sheets.wristband_sheet(request.patient, reply.band_number, self._gs1_company_prefix)
+        band = bands.wristband_sheet(request.patient, reply.band_number, self._gs1_company_prefix)
         key = JobKey(reply.check_in_id, SheetKind.WRISTBAND)
         return [ticket, self._job(key, self._printers.wristband, band, now)]
 

@@ -1,14 +1,12 @@
-"""What tickets and wristbands say. Texts go through ``translate(language, text)``; names never stand on a ticket."""
+"""What tickets say. Texts go through ``translate(language, text)``; names never stand on a ticket."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from kioskd.core.patient import Patient
-from kioskd.ports import CheckInReply, HelpReply, TicketSheet, WristbandSheet
+from kioskd.ports import CheckInReply, HelpReply, TicketSheet
 
 Translate = Callable[[str, str], str]
 """``translate(language, english)``: the text in the patient's language."""
@@ -50,34 +48,6 @@ def help_sheet(reply: HelpReply, language: str, site_name: str, zone: ZoneInfo, 
         ),
         footer=_("The desk calls this number. You keep your place."),
     )
-
-
-def wristband_sheet(patient: Patient, band_number: int, gs1_company_prefix: str) -> WristbandSheet | None:
-    """The band of a patient, or None when two identifiers of the person are not known (NPSG.01.01.01)."""
-    if patient.birth_date is None or not patient.record_number:
-        return None
-    return WristbandSheet(
-        family=patient.family,
-        given=patient.given,
-        birth_date=patient.birth_date,
-        record_number=patient.record_number,
-        band_number=band_number,
-        gsrn=gsrn(gs1_company_prefix, patient.record_number),
-    )
-
-
-def gsrn(company_prefix: str, record_number: str) -> str:
-    """GS1 service relation number (AI 8018): prefix + record number + check digit, 18 digits; empty if it can't be.
-
-    GS1 General Specifications 2.5.2 and 7.9: weights 3 and 1 from the right.
-    """
-    room = 17 - len(company_prefix)
-    # Only a record number that is all digits: leaving letters out would give A123 and B123 one identity.
-    if not company_prefix or not re.fullmatch(r"[0-9]+", record_number) or len(record_number) > room:
-        return ""
-    body = company_prefix + record_number.rjust(room, "0")
-    total = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(reversed(body)))
-    return body + str(-total % 10)
 
 
 def _local(at: datetime, zone: ZoneInfo, language: str) -> dict[str, str]:
