@@ -188,13 +188,18 @@ class MetricsConfig(Block):
 
 
 class DeviceConfig(BaseModel):
-    """``[[device]]``: ``name`` and ``driver`` here, every other key is the driver's own."""
+    """``[[device]]``: these keys here, every other key is the driver's own.
+
+    ``at``: who can reach it, patients or staff only. ``place``: where it stands, in words for them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     name: Id
     driver: str = Field(min_length=1)
     enabled: bool = True
+    at: Literal["kiosk", "desk"] = "kiosk"
+    place: str = Field("", max_length=40)
 
     @property
     def driver_keys(self) -> dict[str, Any]:

@@ -250,6 +250,35 @@ class PrintReport:
     proof: ProofKind | None
     cause: Cause | None
     at: datetime
+    station: str = ""
+    device: str = ""
+    """The printer that has it; another one than at first when it was taken over."""
+    order_id: UUID | None = None
+    """The order of staff that it follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrintOrder:
+    """What staff ask a station to print. Repeatable by id: the station makes one job of it, however often it is told.
+
+    It stays open until a ``PrintReport`` with its id came; the hub withdraws one that no station took in
+    ``core.printing.BEGIN_WITHIN``. A self-test has the order's own id as ``check_in_id``.
+    """
+
+    order_id: UUID
+    station: str
+    device: str
+    """The printer to use, or empty: the station's own for this kind."""
+    check_in_id: UUID
+    kind: SheetKind
+    copy: int
+    ordered_at: datetime
+    language: str = ""
+    ticket: CheckInReply | HelpReply | None = None
+    """What a ticket says."""
+    patient: Patient | None = None
+    """Whom a wristband is for."""
+    band_number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +311,9 @@ class Hub(Protocol):
 
     async def report_print(self, report: PrintReport) -> None:
         """Tell the desk how a sheet is."""
+
+    async def orders(self, station: str) -> Sequence[PrintOrder]:
+        """What staff asked this station to print and nobody has taken yet, oldest first."""
 
     async def report_attempt(self, report: AttemptReport) -> None:
         """Tell the desk of an attempt that was broken off."""

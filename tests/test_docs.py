@@ -45,7 +45,7 @@ def test_the_example_site_file_has_every_key_of(block: str) -> None:
     model = BLOCKS[block]
     said = set(re.findall(r"^(?:# )?(\w+) = ", block_of(EXAMPLE, block), re.MULTILINE))
     if block == "device":
-        said |= {"name", "driver", "enabled"}
+        said |= {"name", "driver", "enabled", "at", "place"}
         assert set(model.model_fields) <= said
     else:
         assert said == set(model.model_fields)
@@ -55,7 +55,7 @@ def test_the_example_site_file_has_every_key_of(block: str) -> None:
 def test_the_example_site_file_has_every_key_of_the_driver(name: str) -> None:
     parts = re.split(r"^\[\[device\]\].*$", EXAMPLE, flags=re.MULTILINE)[1:]
     mine = next(part for part in parts if f'driver = "{name}"' in part)
-    said = set(re.findall(r"^(?:# )?(\w+) = ", mine, re.MULTILINE)) - {"name", "driver", "enabled"}
+    said = set(re.findall(r"^(?:# )?(\w+) = ", mine, re.MULTILINE)) - {"name", "driver", "enabled", "at", "place"}
     assert said == set(load_driver(name).config.model_fields)
 
 

@@ -241,9 +241,23 @@ class PrintQuestion(_Wire):
     proof: ProofKind | None
     cause: Cause | None
     at: Instant
+    station: str = ""
+    device: str = ""
+    order_id: UUID | None = None
 
     def core(self) -> PrintReport:
-        return PrintReport(self.check_in_id, self.kind, self.copy_, self.state, self.proof, self.cause, self.at)
+        return PrintReport(
+            self.check_in_id,
+            self.kind,
+            self.copy_,
+            self.state,
+            self.proof,
+            self.cause,
+            self.at,
+            self.station,
+            self.device,
+            self.order_id,
+        )
 
 
 class AttemptQuestion(_Wire):

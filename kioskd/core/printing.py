@@ -1,4 +1,4 @@
-"""The life of a print job. Every job ends PRINTED with its proof, NOT_PRINTED with its cause, UNKNOWN, or EXPIRED.
+"""The life of a print job. Every job ends PRINTED with its proof, EXPIRED with its cause, UNKNOWN, or VOID.
 
 ::
 
@@ -9,8 +9,9 @@
 
 ``begin`` is committed before the first byte, so after a crash a job in SENDING or SENT is UNKNOWN, never QUEUED:
 nobody can tell what came out. A patient who still stands there is asked: "yes" is a proof, "no" makes one copy, marked
-as such, a job of its own. Only a job that is proven not printed is sent again by the daemon, and only while
-its patient is there: a job not begun within ``BEGIN_WITHIN`` or when its session ends expires.
+as such, a job of its own. Staff are asked about a wristband: "no" makes it VOID, and a new band has a number of its
+own. Only a job that is proven not printed is sent again by the daemon, and only while its patient is there: a job not
+begun within ``BEGIN_WITHIN``, or when its session ends, expires.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class SheetKind(StrEnum):
     TICKET = "ticket"
     HELP_TICKET = "help-ticket"
     WRISTBAND = "wristband"
+    TEST = "test"
+    """A self-test that staff asked for: it says which printer it came from, and nothing of a patient."""
 
 
 class PrintState(StrEnum):
@@ -41,6 +44,8 @@ class PrintState(StrEnum):
     PRINTED = "printed"
     UNKNOWN = "unknown"
     EXPIRED = "expired"
+    VOID = "void"
+    """A wristband that does not count: staff said that none came out, or a newer one took its place."""
 
 
 class ProofKind(StrEnum):
@@ -80,6 +85,10 @@ class Cause(StrEnum):
     NOT_CONFIRMED = "not-confirmed"
     MISSED = "missed"
     """The patient said that it did not come out, and got a copy marked as such."""
+    DENIED = "denied"
+    """Staff said that it did not come out."""
+    REPLACED = "replaced"
+    """A newer band of the same patient took its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +115,12 @@ class PrintJob:
     proof: ProofKind | None = None
     cause: Cause | None = None
     ended_at: datetime | None = None
+    order_id: UUID | None = None
+    """The order of staff that it follows; then somebody waits for it, whether the patient's session is over or not."""
 
     @property
     def is_over(self) -> bool:
-        return self.state in {PrintState.PRINTED, PrintState.UNKNOWN, PrintState.EXPIRED}
+        return self.state not in {PrintState.QUEUED, PrintState.SENDING, PrintState.SENT}
 
 
 class WrongPrintState(ValueError):
@@ -172,6 +183,14 @@ def missed(job: PrintJob) -> PrintJob:
     return replace(job, cause=Cause.MISSED)
 
 
+def void(job: PrintJob, cause: Cause, now: datetime) -> PrintJob:
+    """A wristband that does not count any more: DENIED by staff, or REPLACED by a newer one."""
+    _must_be(job, PrintState.UNKNOWN, PrintState.PRINTED, PrintState.EXPIRED)
+    if job.key.kind is not SheetKind.WRISTBAND:
+        raise WrongPrintState(f"a {job.key.kind} can't be void")
+    return replace(job, state=PrintState.VOID, cause=cause, ended_at=now)
+
+
 def lost(job: PrintJob, cause: Cause, now: datetime) -> PrintJob:
     """Bytes were sent and no proof came: nobody knows. Never sent again by the daemon."""
     _must_be(job, PrintState.SENDING, PrintState.SENT)
@@ -186,7 +205,8 @@ def expire(job: PrintJob, cause: Cause | None, now: datetime) -> PrintJob:
 
 def is_due_to_expire(job: PrintJob, now: datetime, session_is_over: bool) -> bool:
     """Whether a queued job must not begin any more."""
-    return job.state is PrintState.QUEUED and (session_is_over or now - job.created_at >= BEGIN_WITHIN)
+    is_unattended = session_is_over and job.order_id is None
+    return job.state is PrintState.QUEUED and (is_unattended or now - job.created_at >= BEGIN_WITHIN)
 
 
 def after_restart(job: PrintJob, now: datetime) -> PrintJob:

@@ -259,6 +259,8 @@ class Site:
                     proof=report.proof,
                     cause=report.cause,
                     at=report.at,
+                    station=report.station,
+                    device=report.device,
                 )
             )
             return True

@@ -112,7 +112,40 @@ sheet = Table(
     Column("proof", String(16)),
     Column("cause", String(32)),
     Column("at", UtcDateTime, nullable=False),
+    Column("station", String(64), nullable=False),
+    Column("device", String(64), nullable=False),
 )
+
+band = Table(
+    "band",
+    metadata,
+    Column("check_in_id", Uuid, ForeignKey("check_in.id"), primary_key=True),
+    Column("copy", Integer, primary_key=True),
+    Column("number", Integer, nullable=False),
+    # Who compared name and birth date and put it on, and when.
+    Column("put_on_by", String(64), nullable=False),
+    Column("put_on_at", UtcDateTime),
+)
+"""Every wristband of a check-in with its own number (GS1 AI 8019). How it printed is the ``sheet`` of the same copy."""
+
+print_order = Table(
+    "print_order",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("station", String(64), nullable=False),
+    Column("device", String(64), nullable=False),
+    Column("check_in_id", Uuid, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("copy", Integer, nullable=False),
+    Column("ordered_at", UtcDateTime, nullable=False),
+    Column("ordered_by", String(64), nullable=False),
+    Column("reason", String(200), nullable=False),
+    Column("taken_at", UtcDateTime),
+    Column("withdrawn_at", UtcDateTime),
+    UniqueConstraint("check_in_id", "kind", "copy", name="uq_print_order"),
+    Index("ix_print_order_station", "station", "taken_at"),
+)
+"""What staff asked a station to print."""
 
 attempt = Table(
     "attempt",
@@ -128,4 +161,4 @@ attempt = Table(
 outbox = outbox_table(metadata)
 audit = audit_table(metadata)
 
-SCHEMA = Schema("hub", metadata, Path(__file__).with_name("versions"), "0002")
+SCHEMA = Schema("hub", metadata, Path(__file__).with_name("versions"), "0003")

@@ -159,6 +159,7 @@ def _columns(job: PrintJob) -> dict[str, Any]:
         "cause": job.cause,
         "created_at": job.created_at,
         "ended_at": job.ended_at,
+        "order_id": job.order_id,
     }
 
 
@@ -175,4 +176,5 @@ def _job(row: Row[Any]) -> PrintJob:
         proof=ProofKind(row.proof) if row.proof else None,
         cause=Cause(row.cause) if row.cause else None,
         ended_at=row.ended_at,
+        order_id=row.order_id,
     )

@@ -33,7 +33,7 @@ STATUS_WITHIN_S = 4.0
 SEND_WITHIN_S = 15.0
 HEARTBEAT_S = 5.0
 BLOCKED_POLL_S = 1.0
-PROOF_AFTER_S = {SheetKind.TICKET: 15.0, SheetKind.HELP_TICKET: 15.0, SheetKind.WRISTBAND: 20.0}
+PROOF_AFTER_S = {kind: 20.0 if kind is SheetKind.WRISTBAND else 15.0 for kind in SheetKind}
 """How long a well printer has for its proof."""
 TELL_WITHIN_S = 8.0
 TELL_AGAIN_S = 5.0
@@ -226,7 +226,18 @@ class PrintQueue:
             return False
         if job is None:
             return True
-        report = PrintReport(key.check_in_id, key.kind, key.copy, job.state, job.proof, job.cause, self._clock())
+        report = PrintReport(
+            key.check_in_id,
+            key.kind,
+            key.copy,
+            job.state,
+            job.proof,
+            job.cause,
+            self._clock(),
+            self._station,
+            job.device,
+            job.order_id,
+        )
         try:
             await within(self._hub.report_print(report), TELL_WITHIN_S)
         except Unreachable as error:

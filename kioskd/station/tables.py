@@ -37,6 +37,9 @@ print_job = Table(
     Column("cause", String(32)),
     Column("created_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime),
+    Column("order_id", Uuid, unique=True),
+    # What the sheet says, as JSON, while it is queued: another printer of the role has other paper.
+    Column("content", JSON),
     Index("ix_print_job_state", "state", "device"),
 )
 
@@ -56,4 +59,4 @@ attempt = Table(
 )
 """Attempts that were broken off and that the desk was not told of yet."""
 
-SCHEMA = Schema("station", metadata, Path(__file__).with_name("versions"), "0002")
+SCHEMA = Schema("station", metadata, Path(__file__).with_name("versions"), "0003")
