@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from kioskd.core.appointment import Appointment
 from kioskd.core.identity import Card, Identified, Reason, Refused
-from kioskd.core.patient import Identifier, Patient
+from kioskd.core.patient import Identifier, PartialDate, Patient, Sex
 from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
 
 # --- devices and drivers ---------------------------------------------------------------------------------------
@@ -47,7 +47,7 @@ class Driver(Protocol):
 
     title: ClassVar[str]
     kind: ClassVar[str]
-    """``card-reader``, ``ticket-printer`` or ``wristband-printer``."""
+    """``card-reader``, ``ticket-printer``, ``wristband-printer`` or ``label-printer``."""
     config: ClassVar[type[DriverConfig]]
 
     def create(self, name: str, config: Any, card_kinds: Sequence[CardKind]) -> Device:
@@ -117,17 +117,82 @@ class TicketSheet:
 
 
 @dataclass(frozen=True, slots=True)
+class UnknownPerson:
+    """Somebody whose name nobody knows yet. ``arrived_at``: the site's local time."""
+
+    sex: Sex
+    arrived_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Newborn:
+    """A child that has no name of its own yet: whose, and which of how many. ``born_at``: the site's local time."""
+
+    mother_family: str
+    mother_given: str
+    mother_record_number: str
+    born_at: datetime
+    birth_order: int = 1
+    births: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SheetWords:
+    """The few words of wristbands and labels, in the site's language: they are read by staff."""
+
+    born: str = "Born"
+    number: str = "No."
+    similar_name: str = "Similar name"
+    unknown: str = "Unknown"
+    unknown_male: str = "Unknown male"
+    unknown_female: str = "Unknown female"
+    arrived: str = "Arrived"
+    baby_of: str = "Baby of"
+    mother: str = "Mother"
+
+
+@dataclass(frozen=True, slots=True)
 class WristbandSheet:
-    """What a wristband says: two identifiers of the person at least (NPSG.01.01.01)."""
+    """What a wristband says: two identifiers of the person at least (NPSG.01.01.01).
+
+    ``unknown`` and ``newborn`` stand in for ``family``, ``given`` and ``birth_date``, which are empty then.
+    """
 
     family: str
     given: str
-    birth_date: date
+    birth_date: date | PartialDate | None
     record_number: str
     band_number: int
     """Rises with every band that is printed for a patient (GS1 AI 8019), so an older band can be told."""
     gsrn: str = ""
     """18 digits of a GS1 service relation number (AI 8018) where the site has a GS1 prefix, else empty."""
+    number_groups: tuple[int, ...] = ()
+    """How the record number is read aloud, such as 3 3 4; empty: see ``core.patient.in_groups``."""
+    is_name_similar: bool = False
+    """Staff marked that somebody in the house has a similar name: the band warns of it."""
+    unknown: UnknownPerson | None = None
+    newborn: Newborn | None = None
+    words: SheetWords = SheetWords()
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSheet:
+    """What a label for a specimen or a document says: two identifiers of the person at least, as a wristband does."""
+
+    kind: SheetKind
+    """``SPECIMEN_LABEL`` or ``DOCUMENT_LABEL``."""
+    family: str
+    given: str
+    birth_date: date | PartialDate | None
+    record_number: str
+    made_at: datetime
+    """When the specimen was taken or the document made: the site's local time."""
+    title: str = ""
+    """What it is, in the site's own words: ``Serum``, ``Referral``."""
+    code: str = ""
+    """What the barcode says, such as the id of the document; empty: the record number."""
+    number_groups: tuple[int, ...] = ()
+    words: SheetWords = SheetWords()
 
 
 class _Printing(Device, Protocol):
@@ -167,6 +232,14 @@ class WristbandPrinter(_Printing, Protocol):
 
     def render(self, sheet: WristbandSheet) -> bytes:
         """The bytes of a band, pure. Raises NotPrinted(CONTENT_REFUSED)."""
+
+
+@runtime_checkable
+class LabelPrinter(_Printing, Protocol):
+    """A printer of labels for specimens and documents."""
+
+    def render(self, sheet: LabelSheet) -> bytes:
+        """The bytes of a label, pure. Raises NotPrinted(CONTENT_REFUSED)."""
 
 
 # --- station to hub --------------------------------------------------------------------------------------------
@@ -237,6 +310,18 @@ class DeviceReport:
     state: str
     what: str
     since: datetime
+    model: str = ""
+    """What a printer says that it is."""
+    proof: ProofKind | None = None
+    """The best proof that a printer can give; NONE: it can't prove anything. None: not asked yet, or no printer."""
+    odometer: int | None = None
+    """Labels since it was made, where a printer counts them; told again after every tenth only."""
+    notes: tuple[str, ...] = ()
+    """What a device that works will need soon, such as ``paper-low``."""
+    is_staff_side: bool = False
+    """Only staff can reach it."""
+    place: str = ""
+    """Where it stands, in the site's words."""
 
 
 @dataclass(frozen=True, slots=True)

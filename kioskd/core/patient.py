@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import re
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -20,42 +19,6 @@ class Sex(StrEnum):
     FEMALE = "female"
     OTHER = "other"
     UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class PartialDate:
-    """A date of which only the year, or year and month, are known. Raises ValueError for what is no year or month.
-
-    ``str`` writes it as FHIR R4 ``date`` does: ``1980`` or ``1980-03``.
-    """
-
-    year: int
-    month: int | None = None
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.year <= 9999 or not (self.month is None or 1 <= self.month <= 12):
-            raise ValueError("a partial date is a year, or a year and a month of it")
-
-    def __str__(self) -> str:
-        return f"{self.year:04}" if self.month is None else f"{self.year:04}-{self.month:02}"
-
-    def may_be(self, day: date) -> bool:
-        """Whether the whole date may be ``day``."""
-        return day.year == self.year and self.month in {None, day.month}
-
-
-def date_from(text: str) -> date | PartialDate:
-    """A FHIR R4 ``date``, whole or partial. Raises ValueError, without the text in it."""
-    parts = re.fullmatch(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?", text)
-    if parts is None:
-        raise ValueError("a date is YYYY, YYYY-MM or YYYY-MM-DD")
-    year, month, day = (None if part is None else int(part) for part in parts.groups())
-    if year is None or month is None or day is None:
-        return PartialDate(int(parts[1]), month)
-    try:
-        return date(year, month, day)
-    except ValueError:
-        raise ValueError("the calendar has no such day") from None
 
 
 _ISO_DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?")

@@ -31,6 +31,8 @@ class SheetKind(StrEnum):
     TICKET = "ticket"
     HELP_TICKET = "help-ticket"
     WRISTBAND = "wristband"
+    SPECIMEN_LABEL = "specimen-label"
+    DOCUMENT_LABEL = "document-label"
     TEST = "test"
     """A self-test that staff asked for: it says which printer it came from, and nothing of a patient."""
 
