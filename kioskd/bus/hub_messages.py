@@ -226,9 +226,15 @@ class DeviceQuestion(_Wire):
     state: str
     what: str
     since: Instant
+    model: str = ""
+    proof: ProofKind | None = None
+    odometer: int | None = None
+    notes: tuple[str, ...] = ()
+    is_staff_side: bool = False
+    place: str = ""
 
     def core(self) -> DeviceReport:
-        return DeviceReport(self.station, self.device, self.kind, self.state, self.what, self.since)
+        return DeviceReport(**{name: getattr(self, name) for name in type(self).model_fields})
 
 
 class PrintQuestion(_Wire):

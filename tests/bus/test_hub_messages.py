@@ -64,7 +64,21 @@ help_requests = st.builds(
 )
 help_replies = st.builds(HelpReply, st.uuids(), texts, instants)
 attempt_reports = st.builds(AttemptReport, st.uuids(), texts, st.sampled_from(Reason), instants)
-device_reports = st.builds(DeviceReport, texts, texts, texts, texts, texts, instants)
+device_reports = st.builds(
+    DeviceReport,
+    texts,
+    texts,
+    texts,
+    texts,
+    texts,
+    instants,
+    texts,
+    st.none() | st.sampled_from(ProofKind),
+    st.none() | st.integers(),
+    st.lists(texts, max_size=2).map(tuple),
+    st.booleans(),
+    texts,
+)
 print_reports = st.builds(
     PrintReport,
     st.uuids(),
@@ -174,6 +188,24 @@ def test_the_wire_is_what_other_stations_of_a_site_were_promised():
         "proof": "completion",
         "cause": None,
         "at": "2026-11-23T08:12:00Z",
+        "station": "",
+        "device": "",
+        "order_id": None,
+    }
+    reader = DeviceReport("entrance", "reader", "card-reader", "ready", "", NOW)
+    assert json.loads(DeviceQuestion.model_validate(reader).model_dump_json()) == {
+        "station": "entrance",
+        "device": "reader",
+        "kind": "card-reader",
+        "state": "ready",
+        "what": "",
+        "since": "2026-11-23T08:12:00Z",
+        "model": "",
+        "proof": None,
+        "odometer": None,
+        "notes": [],
+        "is_staff_side": False,
+        "place": "",
     }
     attempt = AttemptReport(UUID(int=7), "entrance", Reason.TIMED_OUT, NOW)
     assert json.loads(AttemptQuestion.model_validate(attempt).model_dump_json()) == {
