@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from kioskd.core.appointment import Appointment
 from kioskd.core.identity import Card, Identified, Reason, Refused
 from kioskd.core.patient import Identifier, PartialDate, Patient, Sex
-from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
+from kioskd.core.printing import Cause, PrinterNote, PrintState, ProofKind, SheetKind
 
 # --- devices and drivers ---------------------------------------------------------------------------------------
 
@@ -102,6 +102,10 @@ class PrinterStatus:
     proof: ProofKind = ProofKind.NONE
     """The best proof that this printer can give."""
     model: str = ""
+    notes: tuple[PrinterNote, ...] = ()
+    """What it will need soon; PAPER_LOW where ``is_paper_low``, if its driver gives notes at all."""
+    doubt: Cause | None = None
+    """Why the sheet that was sent last can't be proven, where the printer says so: OTHER_LABEL, for example."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,8 @@ class Cause(StrEnum):
     RIBBON_OUT = "ribbon-out"
     PAUSED = "paused"
     BUSY = "busy"
+    BUFFER_FULL = "buffer-full"
+    """It takes no more bytes until it has printed something."""
     FAULT = "fault"
     NO_ANSWER = "no-answer"
     CONNECTION_LOST = "connection-lost"
@@ -91,6 +93,22 @@ class Cause(StrEnum):
     """Staff said that it did not come out."""
     REPLACED = "replaced"
     """A newer band of the same patient took its place."""
+    OTHER_LABEL = "other-label"
+    """The printer counted more than the one sheet: somebody else's came out as well, and the count proves nothing."""
+    COUNT_WENT_BACK = "count-went-back"
+    """The printer counts less than before the sheet: another printer, or a new board in it."""
+    NOTHING_COUNTED = "nothing-counted"
+    """The printer has nothing left to print and counted nothing: it says that the sheet did not come out."""
+
+
+class PrinterNote(StrEnum):
+    """What a printer that works will need soon."""
+
+    PAPER_LOW = "paper-low"
+    RIBBON_LOW = "ribbon-low"
+    HEAD_DIRTY = "head-dirty"
+    HEAD_WORN = "head-worn"
+    CUTTER_WORN = "cutter-worn"
 
 
 @dataclass(frozen=True, slots=True)
