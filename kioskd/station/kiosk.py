@@ -316,7 +316,8 @@ class Kiosk:
     @property
     def _ticket(self) -> PrintJob | None:
         """The ticket or help ticket of who stands here."""
-        return next((job for kind, job in self._sheets.items() if kind is not SheetKind.WRISTBAND), None)
+        tickets = {SheetKind.TICKET, SheetKind.HELP_TICKET}
+        return next((job for kind, job in self._sheets.items() if kind in tickets), None)
 
     @property
     def _asks_for_ticket(self) -> bool:
