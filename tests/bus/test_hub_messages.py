@@ -36,7 +36,7 @@ from kioskd.bus.hub_messages import (
 )
 from kioskd.core.appointment import Appointment, AppointmentStatus
 from kioskd.core.identity import Card, Identified, Reason, Refused
-from kioskd.core.patient import Identifier, Patient, Sex
+from kioskd.core.patient import Identifier, PartialDate, Patient, Sex
 from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
 from kioskd.ports import AttemptReport, CheckInReply, CheckInRequest, DeviceReport, HelpReply, HelpRequest, PrintReport
 from tests.people import NOW, appointment, card, patient
@@ -48,7 +48,24 @@ identifiers = st.builds(Identifier, texts, texts)
 patients = st.builds(
     Patient, texts, st.lists(identifiers, max_size=3).map(tuple), texts, texts, dates, st.sampled_from(Sex), texts
 )
-cards = st.builds(Card, texts, identifiers, texts, texts, dates, st.sampled_from(Sex), texts, texts)
+partial_dates = st.builds(PartialDate, st.integers(1, 9999), st.none() | st.integers(1, 12))
+cards = st.builds(
+    Card,
+    texts,
+    identifiers,
+    texts,
+    texts,
+    dates,
+    st.sampled_from(Sex),
+    texts,
+    texts,
+    st.none() | partial_dates,
+    texts,
+    st.lists(st.tuples(texts, texts), max_size=2).map(tuple),
+    dates,
+    st.booleans(),
+    st.booleans(),
+)
 appointments = st.builds(
     Appointment, texts, texts, instants, instants, st.sampled_from(AppointmentStatus), texts, texts
 )
