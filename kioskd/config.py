@@ -190,7 +190,8 @@ class MetricsConfig(Block):
 class DeviceConfig(BaseModel):
     """``[[device]]``: these keys here, every other key is the driver's own.
 
-    ``at``: who can reach it, patients or staff only. ``place``: where it stands, in words for them.
+    ``at``: who can reach it, patients or staff only. ``place``: where it stands, in words for them. ``roll_sheets``:
+    sheets on a new roll of a printer, until its own rolls have shown how many (0: as is usual for tickets).
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -200,6 +201,7 @@ class DeviceConfig(BaseModel):
     enabled: bool = True
     at: Literal["kiosk", "desk"] = "kiosk"
     place: str = Field("", max_length=40)
+    roll_sheets: int = Field(0, ge=0, le=20_000)
 
     @property
     def driver_keys(self) -> dict[str, Any]:

@@ -326,6 +326,10 @@ class DeviceReport:
     """Only staff can reach it."""
     place: str = ""
     """Where it stands, in the site's words."""
+    line: str = ""
+    """How it is connected, such as ``tcp://10.0.0.30:9100``."""
+    roll_sheets: int = 0
+    """Sheets on a new roll where the site file says so, else 0."""
 
 
 @dataclass(frozen=True, slots=True)
