@@ -1,6 +1,7 @@
 """Wristband printers that speak ZPL II: Zebra HC100, ZD510-HC and every Zebra that takes a wristband roll.
 
-``label``       a wristband as bytes, pure (``escape``, ``gs1``, ``datamatrix``, ``metrics``, ``graphic`` are its parts)
+``band``        a wristband as bytes, pure; ``label`` a label for a specimen or a document
+``typeset``     lines measured and set (``words``, ``escape``, ``gs1``, ``datamatrix``, ``metrics``, ``graphic``), pure
 ``status``      what comes back, as frames and then as a ``PrinterStatus``, pure
 ``printer``     the device: status, send once, prove by the odometer
 ``virtual``     a printer in software at the end of a real socket, for the demo and for tests

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 
-__all__ = ["band_elements", "gs1_check_digit"]
+__all__ = ["band_elements", "element_string", "gs1_check_digit"]
 
 GSRN_RECIPIENT = "8018"
 """Global Service Relation Number of a recipient, N18 with check digit."""
@@ -28,8 +28,8 @@ def gs1_check_digit(body: str) -> int:
     return -total % 10
 
 
-def band_elements(gsrn: str, band_number: int, birth_date: date) -> list[tuple[str, str]]:
-    """Application identifiers and values of a band, in printing order.
+def band_elements(gsrn: str, band_number: int, birth_date: date | None) -> list[tuple[str, str]]:
+    """Application identifiers and values of a band, in printing order; no birth date where it is not known whole.
 
     None of the three has a predefined length, so a symbol needs FNC1 between every two. Raises ValueError, without
     the number in it, for a GSRN or an instance number that GS1 does not allow.
@@ -40,4 +40,12 @@ def band_elements(gsrn: str, band_number: int, birth_date: date) -> list[tuple[s
         raise ValueError("the check digit of the GSRN (8018) is wrong")
     if not 1 <= band_number <= _MOST_INSTANCES:
         raise ValueError(f"a band number (8019) is 1 to {_MOST_INSTANCES}")
-    return [(GSRN_RECIPIENT, gsrn), (SRIN, str(band_number)), (BIRTH_DATE, birth_date.isoformat().replace("-", ""))]
+    elements = [(GSRN_RECIPIENT, gsrn), (SRIN, str(band_number))]
+    if birth_date is not None:
+        elements.append((BIRTH_DATE, birth_date.isoformat().replace("-", "")))
+    return elements
+
+
+def element_string(gsrn: str, band_number: int, birth_date: date | None) -> str:
+    """The same as people write it: ``(8018)505050560001234569(8019)3(7250)19800118``. Raises ValueError."""
+    return "".join(f"({ai}){value}" for ai, value in band_elements(gsrn, band_number, birth_date))

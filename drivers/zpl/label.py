@@ -1,71 +1,53 @@
-r"""A wristband as one ZPL II format. Pure but for the fonts that ``drivers.raster`` reads.
+r"""A label for a specimen or a document as one ZPL II format, from the same parts as a wristband. Pure but for fonts.
 
-What it says, in this order (NPSA Safer Practice Notice 24, DSCN 04/2009; NPSG.01.01.01 asks for two identifiers)::
+::
 
-    ┌──────┐  SMITH John                   ┌──────┐ ┌──────┐
-    │ code │  Born 18-Jan-1980             │ code │ │ code │     text runs along the band, label top first
-    └──────┘  No. 00123456                 └──────┘ └──────┘
-
-The code stands on both sides of the text, so one is in sight however the arm lies. With a GSRN it is a GS1
-DataMatrix: (8018) GSRN, (8019) band number, (7250) birth date. Without one the site has no GS1 prefix: every AI that
-names a patient needs 8018, and 91 to 99 mean something else in each hospital (91 is the local identifiers of NHS
-DCB1077), so a GS1 code would be read as what it is not. Then it is a plain DataMatrix of ``record number/band number``.
-
-Every format sets what an earlier host may have left behind (``^LH ^LR ^PM``, and ``^MCY`` so that no other patient's
-bitmap stays below), and ``^JZY``: a band cut short by a fault is printed again by the printer, never by us.
+    ┌─────────────────────────────────┐
+    │  SMITH John             ┌──────┐│
+    │  Born 18-Jan-1980       │ code ││    with Code 128 the bars stand below the text instead
+    │  No. 00 123 456         └──────┘│
+    │  Serum · 24-Nov-2026 08:15      │
+    └─────────────────────────────────┘
 """
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
-from itertools import chain
+from typing import Literal
 
-from PIL import Image
-
-from drivers.raster import text_bitmap
+from drivers.zpl.band import MODULE_DOTS
 from drivers.zpl.datamatrix import most_modules
-from drivers.zpl.escape import BX_ESCAPE, FH_INDICATOR, FNC1, bx, commands, fh
-from drivers.zpl.graphic import gfa
-from drivers.zpl.gs1 import band_elements
-from drivers.zpl.metrics import fitting_height, is_resident
-from kioskd.ports import WristbandSheet
+from drivers.zpl.escape import BX_ESCAPE, FH_INDICATOR, bc, bx, code_128_modules
+from drivers.zpl.typeset import ContentRefused, Field, Frame, Row, format_of, rows_with_name, set_rows, without_data
+from drivers.zpl.words import moment, partial_day, upper, visible
+from kioskd.core.patient import PartialDate, in_groups
+from kioskd.ports import LabelSheet
 
-__all__ = ["Band", "ContentRefused", "band_zpl"]
+__all__ = ["Label", "Symbology", "label_zpl"]
 
-MODULE_DOTS = {203: 3, 300: 5, 600: 9}
-"""X-dimension of 0.375, 0.423 and 0.381 mm; a GSRN in a DataMatrix takes 0.254 to 0.495, target 0.380 (GS1 SST 11)."""
-LEAST_TEXT_MM = 2.5
-ONE_LINE_NAME_MM = 5.0
-"""A name that would be smaller on one line is set on two, family over given."""
-CODE_GAP_MM = 3.0
-THIRD_CODE_FROM_MM = 70.0
-"""Text keeps this length before a third code is printed."""
+Symbology = Literal["datamatrix", "code128"]
 
-# Not strftime, which follows the process's locale.
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_HEAD = ["^XA", "^CI", "^PA", "^JZ", "^MC", "^LH", "^LR", "^PM", "^PW", "^LL"]
-_TAIL = ["^PQ", "^XZ"]
-_TEXT = ["^FO", "^A", "^FH", "^FD", "^FS"]
-_GRAPHIC = ["^FO", "^GF", "^FS"]
-_CODE = ["^FO", "^BX", "^FH", "^FD", "^FS"]
-_JOINERS = {"\u200c", "\u200d"}
+BAR_DOTS = {203: 2, 300: 3, 600: 6}
+"""Narrowest bar of a Code 128: 0.25 mm at each."""
+BARS_MM = 8.0
+"""Height of its bars, or three tenths of a label that is lower than that needs."""
+_QUIET_MODULES = 10
+"""On both sides of the bars (ISO/IEC 15417)."""
+CODE_GAP_MM = 2.0
 
-
-class ContentRefused(ValueError):
-    """The sheet can't become a band; the text says why and holds no patient data."""
+_BX = ("^FO", "^BX", "^FH", "^FD", "^FS")
+_BC = ("^FO", "^BY", "^BC", "^FH", "^FD", "^FS")
 
 
 @dataclass(frozen=True, slots=True)
-class Band:
-    """A printer's band in mm. ``begin_mm`` and ``end_mm``: where printing may begin and end along its length."""
+class Label:
+    """A printer's label in mm, read as it comes out: ``width_mm`` across the head, ``length_mm`` along the feed."""
 
     dpi: int
     width_mm: float
     length_mm: float
-    begin_mm: float
-    end_mm: float
     margin_mm: float
+    symbology: Symbology = "datamatrix"
     across_mm: float = 0.0
     along_mm: float = 0.0
 
@@ -73,125 +55,68 @@ class Band:
         return round(mm * self.dpi / 25.4)
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
-    zpl: str
-    names: list[str]
-
-
-def band_zpl(sheet: WristbandSheet, band: Band) -> bytes:
-    """The bytes of one band: printable ASCII only, one ``^XA..^XZ``, ``^PQ1``. Raises ContentRefused."""
+def label_zpl(sheet: LabelSheet, label: Label) -> bytes:
+    """The bytes of one label: printable ASCII only, one ``^XA..^XZ``, ``^PQ1``. Raises ContentRefused."""
     try:
-        code_data, modules = _code(sheet)
-        fields = _fields(sheet, band, code_data, modules * MODULE_DOTS[band.dpi])
+        _check_identifiers(sheet)
+        code = sheet.code or sheet.record_number
+        if not code or not code.isprintable():
+            raise ContentRefused("a label needs a record number or a document's id of printable characters")
+        fields = (_beside if label.symbology == "datamatrix" else _below)(sheet, label, code)
     except ValueError as error:
-        raise ContentRefused(_without_data(error)) from None
-    payload = (_head(band) + "".join(field.zpl for field in fields) + "^PQ1^XZ").encode("ascii")
-    if commands(payload) != [*_HEAD, *chain.from_iterable(field.names for field in fields), *_TAIL]:
-        raise ContentRefused("the text of the band would act as printer commands")
-    return payload
+        raise ContentRefused(without_data(error)) from None
+    return format_of(label.dots(label.width_mm), label.dots(label.length_mm), fields)
 
 
-def _without_data(error: ValueError) -> str:
-    # A UnicodeError quotes the text that it choked on.
-    return "the text of the band is no valid Unicode" if isinstance(error, UnicodeError) else str(error)
+def _check_identifiers(sheet: LabelSheet) -> None:
+    born = sheet.birth_date
+    is_whole = born.whole is not None if isinstance(born, PartialDate) else born is not None
+    has_name = bool(visible(sheet.family) or visible(sheet.given))
+    if not has_name or not (visible(sheet.record_number) or is_whole):
+        raise ContentRefused("a label needs two identifiers of the person: name and birth date or record number")
 
 
-def _head(band: Band) -> str:
-    width, length = band.dots(band.width_mm), band.dots(band.length_mm)
-    return f"^XA^CI28^PA1,1,1,1^JZY^MCY^LH0,0^LRN^PMN^PW{width}^LL{length}"
+def _frame(label: Label) -> tuple[Frame, tuple[int, int]]:
+    """Where the text begins, and how much room there is along and down."""
+    x, y = label.dots(label.margin_mm + label.across_mm), label.dots(label.margin_mm + label.along_mm)
+    size = label.dots(label.width_mm - 2 * label.margin_mm), label.dots(label.length_mm - 2 * label.margin_mm)
+    return Frame(x, y, "N", label.dpi), size
 
 
-def _code(sheet: WristbandSheet) -> tuple[str, int]:
-    """Field data of the DataMatrix, and the modules along its side at most."""
-    if sheet.gsrn:
-        elements = [ai + value for ai, value in band_elements(sheet.gsrn, sheet.band_number, sheet.birth_date)]
-        return FNC1 + FNC1.join(elements), most_modules("".join(f"\x1d{element}" for element in elements))
-    number = sheet.record_number
-    if not number or not number.isprintable():
-        raise ContentRefused("without a GSRN the barcode needs a record number of printable characters")
-    if sheet.band_number < 1:
-        raise ContentRefused("a band number is 1 or more")
-    data = f"{number}/{sheet.band_number}"
-    return bx(data), most_modules(data)
+def _beside(sheet: LabelSheet, label: Label, code: str) -> list[Field]:
+    """Text with a DataMatrix at its right."""
+    frame, (width, height) = _frame(label)
+    side = most_modules(code) * MODULE_DOTS[label.dpi]
+    size = width - side - label.dots(CODE_GAP_MM), height
+    if side > height or size[0] <= 0:
+        raise ContentRefused("the barcode is bigger than the label: what it says is too long")
+    origin = frame.origin(width - side, (height - side) // 2, side)
+    symbol = f"^BXN,{MODULE_DOTS[label.dpi]},200,,,,{BX_ESCAPE}^FH{FH_INDICATOR}^FD{bx(code)}^FS"
+    return [*_text(sheet, frame, size), Field(origin + symbol, _BX)]
 
 
-def _fields(sheet: WristbandSheet, band: Band, code_data: str, code_dots: int) -> list[_Field]:
-    """Codes and lines in reading order, laid out along the band."""
-    begin, end = (band.dots(mm + band.along_mm) for mm in (band.begin_mm, band.end_mm))
-    gap = band.dots(CODE_GAP_MM)
-    text_begin = begin + code_dots + gap
-    ends = [end - code_dots, end - 2 * code_dots - gap]
-    has_third = ends[1] - gap - text_begin >= band.dots(THIRD_CODE_FROM_MM)
-    places = sorted([begin, *ends] if has_third else [begin, ends[0]])
-    across = band.dots(band.across_mm)
-    code_x = (band.dots(band.width_mm) - code_dots) // 2 + across
-    if code_dots > band.dots(band.width_mm - 2 * band.margin_mm):
-        raise ContentRefused("the barcode is wider than the band: the record number is too long")
-    codes = [_code_field(code_x, y, band, code_data) for y in places]
-    lines = _lines(sheet, band, text_begin, places[1] - gap - text_begin)
-    return [codes[0], *lines, *codes[1:]]
+def _below(sheet: LabelSheet, label: Label, code: str) -> list[Field]:
+    """Text with a Code 128 below it."""
+    frame, (width, height) = _frame(label)
+    module = BAR_DOTS[label.dpi]
+    long = code_128_modules(code) * module
+    if long + 2 * _QUIET_MODULES * module > label.dots(label.width_mm):
+        raise ContentRefused("the barcode is wider than the label: what it says is too long")
+    high = min(label.dots(BARS_MM), height * 3 // 10)
+    gap = label.dots(CODE_GAP_MM / 2)
+    quiet = max(_QUIET_MODULES * module - label.dots(label.margin_mm), 0)
+    origin = frame.origin(quiet, height - high, high)
+    symbol = f"^BY{module}^BCN,{high},N,N,N,N^FH{FH_INDICATOR}^FD{bc(code)}^FS"
+    return [*_text(sheet, frame, (width, height - high - gap)), Field(origin + symbol, _BC)]
 
 
-def _code_field(x: int, y: int, band: Band, data: str) -> _Field:
-    module = MODULE_DOTS[band.dpi]
-    return _Field(f"^FO{x},{y}^BXR,{module},200,,,,{BX_ESCAPE}^FH{FH_INDICATOR}^FD{data}^FS", _CODE)
-
-
-def _lines(sheet: WristbandSheet, band: Band, y: int, length: int) -> list[_Field]:
-    """The text, stacked across the band from its right edge: rotated text has its top there (``^A0R``)."""
-    usable = band.dots(band.width_mm - 2 * band.margin_mm)
-    names = _names(sheet, band, usable, length)
-    born = f"Born {sheet.birth_date.day:02}-{_MONTHS[sheet.birth_date.month - 1]}-{sheet.birth_date.year:04}"
-    number = _visible(sheet.record_number)
-    texts = [*names, born, *([f"No. {number}"] if number else [])]
-    shares = [0.36, 0.26, 0.26][: len(texts)] if len(names) == 1 else [0.21] * len(texts)
-    gap = int(usable * (0.06 if len(names) == 1 else 0.05))
-    top = band.dots(band.width_mm - band.margin_mm + band.across_mm)
-    fields = []
-    for text, share in zip(texts, shares, strict=True):
-        height = int(usable * share)
-        top -= gap  # accents of capitals reach over the character cell
-        fields.append(_line_field(text, (top, y), height, gap, length, band))
-        top -= height
-    return fields
-
-
-def _names(sheet: WristbandSheet, band: Band, usable: int, length: int) -> list[str]:
-    """``SMITH John`` as one line, or as two when one would be small. Upper case is Unicode's, not a language's."""
-    parts = [part for part in (_visible(sheet.family).upper(), _visible(sheet.given)) if part]
-    if not parts:
-        raise ContentRefused("a band needs two identifiers of the person: there is no name")
-    whole = " ".join(parts)
-    height, least = int(usable * 0.36), band.dots(ONE_LINE_NAME_MM)
-    if is_resident(whole):
-        return parts if fitting_height(whole, height, least, length) is None else [whole]
-    try:
-        text_bitmap(whole, height, length, "bold", least)
-    except ValueError:
-        return parts
-    return [whole]
-
-
-def _line_field(text: str, at: tuple[int, int], height: int, gap: int, length: int, band: Band) -> _Field:
-    """One line in the printer's font, smaller when it is long, or as a picture. Never cut off.
-
-    ``at``: the line's top edge across the band and its begin along it. A picture also takes the gap above the line.
-    """
-    top, y = at
-    least = min(height, band.dots(LEAST_TEXT_MM))
-    if is_resident(text):
-        fitting = fitting_height(text, height, least, length)
-        if fitting is None:
-            raise ContentRefused(f"a line of {len(text)} characters does not fit the band at {LEAST_TEXT_MM} mm")
-        zpl = f"^FO{top - fitting},{y}^A0R,{fitting},{fitting}^FH{FH_INDICATOR}^FD{fh(text)}^FS"
-        return _Field(zpl, _TEXT)
-    drawn = text_bitmap(text, height + gap, length, "bold", least)
-    picture = Image.frombytes("1", (drawn.width_px, drawn.height_px), drawn.rows).transpose(Image.Transpose.ROTATE_270)
-    return _Field(f"^FO{top - height},{y}{gfa(picture.tobytes(), (picture.width + 7) // 8)}^FS", _GRAPHIC)
-
-
-def _visible(text: str) -> str:
-    """NFC, runs of white space as one blank, without control and format characters (bidi overrides among them)."""
-    spaced = " ".join(unicodedata.normalize("NFC", text).split())
-    return "".join(c for c in spaced if c in _JOINERS or unicodedata.category(c) not in {"Cc", "Cf"})
+def _text(sheet: LabelSheet, frame: Frame, size: tuple[int, int]) -> list[Field]:
+    words = sheet.words
+    name = [part for part in (upper(visible(sheet.family)), visible(sheet.given)) if part]
+    lines = [f"{words.born} {partial_day(sheet.birth_date)}"] if sheet.birth_date else []
+    if number := visible(in_groups(sheet.record_number, sheet.number_groups)):
+        lines.append(f"{words.number} {number}")
+    if title := visible(sheet.title):
+        lines.append(title)
+    lines.append(moment(sheet.made_at))
+    return set_rows(rows_with_name(name, [], [Row(line) for line in lines], frame, size), frame, (0, 0), size)

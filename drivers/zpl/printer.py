@@ -2,7 +2,8 @@
 
 The proof is ``odometer.total_label_count``, which rises by one with each label and outlives connections, this daemon
 and the printer's power: it can be read on another connection than the one that sent the band. It proves only while
-the printer is ours alone: a count that rose by more is somebody else's label as well, and no proof.
+the printer is ours alone: a count that rose by more is somebody else's label as well, and no proof (``proof``). A
+printer without it leaves a weak proof, ``ProofKind.FENCE``.
 
 A band that a fault holds up stays in the printer, which prints it by itself once the fault is cleared (``^JZY``). So
 ``status`` is BUSY until its buffers are empty, and nobody sends the band again while it may be in there.
@@ -11,12 +12,14 @@ A band that a fault holds up stays in the printer, which prints it by itself onc
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from drivers.line import Line, WriteFailed, open_line
+from drivers.line import WriteFailed
 from drivers.zpl import ZplConfig
+from drivers.zpl.connection import DOORS, UNSURE_WITHIN_S, Connection, Doors, connect, refuse_if_held
 from drivers.zpl.label import Band, ContentRefused, band_zpl
-from drivers.zpl.status import AnswerReader, Answers, printer_status
+from drivers.zpl.proof import Watch, doubt_about, is_counted
+from drivers.zpl.status import ExtendedStatus, HostStatus, Identity, cause_of, printer_status, system_status
 from kioskd.clock import MACHINE, DeviceClock
 from kioskd.core.printing import Cause, ProofKind
 from kioskd.errors import DeviceUnavailable, NotPrinted
@@ -26,55 +29,71 @@ __all__ = ["ZplPrinter"]
 
 ANSWER_WITHIN_S = 2.0
 IDENTIFY_WITHIN_S = 1.0
-UNSURE_WITHIN_S = 0.5
-"""How long a printer that answers ``~HS`` may take for its odometer before it counts as having none."""
-ASK_WRITE_WITHIN_S = 0.5
+SYSTEM_STATUS_WITHIN_S = 0.5
 SEND_WITHIN_S = 10.0
 FIRST_PAUSE_S = 0.002
 LONGEST_PAUSE_S = 0.25
+TRIES = 3
+"""A printer that answers ``~HS`` and was asked so often for its odometer, or for its model, does not know it."""
 
 _CANCEL_PARTIAL = b"~JX"
 _END_OF_LINE = b"\r\n"
 """Ends half a question that an earlier connection left, which would take ours for its rest; else it means nothing."""
-_ODOMETER = b'! U1 getvar "odometer.total_label_count"\r\n'
+_ODOMETER = "odometer.total_label_count"
+_SYSTEM_STATUS = "zpl.system_status"
 _UNKNOWN = "?"
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    answers: Answers
+class _Look:
+    """What the printer answered at one look. ``host`` None: ``~HS`` was not answered."""
+
+    host: HostStatus | None
+    extended: ExtendedStatus | None
+    identity: Identity | None
     odometer: int | None
 
 
 class ZplPrinter:
     """A ``ports.WristbandPrinter`` over ZPL II. Lives on one thread."""
 
-    def __init__(self, name: str, config: ZplConfig, clock: DeviceClock = MACHINE) -> None:
+    def __init__(self, name: str, config: ZplConfig, clock: DeviceClock = MACHINE, doors: Doors = DOORS) -> None:
+        """``doors``: the network ports of the printer, where it was set to others than it was delivered with."""
         self._name = name
         self._clock = clock
         self._config = config
+        self._doors = doors
         across, along = config.offset_mm
         self._band = Band(config.dpi, *config.band_mm, *config.printable_mm, config.margin_mm, across, along)
-        self._line: Line | None = None
+        self._connection: Connection | None = None
         self._model = ""
         self._has_odometer: bool | None = None
-        self._owed = 0  # odometer answers asked for on this connection and not yet seen
+        self._tries = 0  # looks on this connection that ~HS answered and the odometer, or the model, did not
         self._may_hold_part = False  # a format was begun and not seen whole in the printer
+        self._watch: Watch | None = None
+        self._doubt: Cause | None = None
+
+    # --- device ------------------------------------------------------------------------------------------------
 
     def open(self) -> None:
         self.close()
-        self._line = open_line(self._name, self._config.address, self._clock)
-        self._has_odometer, self._owed = None, 0
+        self._connection = connection = connect(self._name, self._config.address, self._clock, self._doors)
+        self._model, self._has_odometer, self._tries = "", None, 0
         try:
             self._identify()
         except DeviceUnavailable:
             self.close()
+            if not connection.has_heard:  # a port that serves another host may also let us in and hang up
+                refuse_if_held(self._name, self._config.address, self._clock, self._doors)
             raise
 
     def close(self) -> None:
-        if self._line is not None:
-            self._line.close()
-            self._line = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        self._watch = None
+
+    # --- printing ----------------------------------------------------------------------------------------------
 
     def render(self, sheet: WristbandSheet) -> bytes:
         try:
@@ -83,116 +102,144 @@ class ZplPrinter:
             raise NotPrinted(self._name, Cause.CONTENT_REFUSED, str(error)) from None
 
     def status(self) -> PrinterStatus:
-        asked = self._ask(b"~HQES~HS", ANSWER_WITHIN_S)
-        proof = ProofKind.ODOMETER if self._has_odometer else ProofKind.NONE
+        look = self._look(b"~HQES~HS" if self._is_known else b"~HI~HQES~HS", ANSWER_WITHIN_S)
+        if look.host is not None and look.host.is_format_partial:
+            # Left by a daemon that was killed: the next band would be drawn over another patient's fields.
+            look = self._look(_CANCEL_PARTIAL + b"~HQES~HS", ANSWER_WITHIN_S)
+        if look.host is None and look.odometer is not None:
+            look = replace(look, extended=look.extended or self._system_status())
         # Without the count before it, a band could never be proven: a printer that has one must say it first.
-        host = None if self._has_odometer and asked.odometer is None else asked.answers.host
-        return printer_status(host, asked.answers.extended, asked.odometer, proof, self._model)
+        host = None if self._has_odometer and look.odometer is None else look.host
+        status = printer_status(host, look.extended, look.odometer, self._proof, self._model)
+        return replace(status, doubt=self._doubt)
 
     def send(self, payload: bytes, token: int) -> None:
-        line = self._line
-        if line is None or line.has_ended():
+        connection = self._connection
+        if connection is None or connection.line.has_ended():
             self.close()
             raise NotPrinted(self._name, Cause.CONNECTION_LOST, "the connection was gone before the band was sent")
         self._may_hold_part = True
+        self._watch, self._doubt = Watch(token), None
         try:
-            line.write(payload, self._clock.monotonic() + SEND_WITHIN_S)
+            connection.line.write(payload, self._clock.monotonic() + SEND_WITHIN_S)
         except WriteFailed as error:
             self.close()
             if not error.sent:
                 self._may_hold_part = False
-                raise NotPrinted(self._name, Cause.CONNECTION_LOST, f"no byte was taken: {error}") from None
+                cause = Cause.BUFFER_FULL if error.is_timeout else Cause.CONNECTION_LOST
+                raise NotPrinted(self._name, cause, f"no byte was taken: {error}") from None
             what = f"{error.sent} of {len(payload)} bytes of a band were sent, then {error}"
             raise DeviceUnavailable(self._name, what) from None
 
     def prove(self, token: int, odometer_before: int | None, seconds: float) -> ProofKind | None:
         until = self._clock.monotonic() + seconds
         pause_s = FIRST_PAUSE_S
-        while odometer_before is not None:
-            asked = self._ask(b"~HS", min(ANSWER_WITHIN_S, max(until - self._clock.monotonic(), FIRST_PAUSE_S)))
-            host = asked.answers.host
-            printed = 0 if asked.odometer is None else asked.odometer - odometer_before
-            if printed == 1 and host is not None and host.is_empty:
-                return ProofKind.ODOMETER
+        watch = self._watch if self._watch is not None and self._watch.token == token else None
+        while odometer_before is not None or watch is not None:
+            query = b"~HS" if odometer_before is not None else b"~HQES~HS"
+            look = self._look(query, min(ANSWER_WITHIN_S, max(until - self._clock.monotonic(), FIRST_PAUSE_S)))
+            if (proof := self._proof_in(look, odometer_before, watch)) is not None:
+                return proof
             left_s = until - self._clock.monotonic()
             if left_s <= 0:
                 return None
-            if printed not in {0, 1}:
-                break  # somebody else printed, or the count was reset: this band can't be proven any more
-            self._open_line().wait(min(pause_s, left_s))
+            if self._doubt in {Cause.OTHER_LABEL, Cause.COUNT_WENT_BACK}:
+                break  # this band can't be proven any more
+            self._opened().line.wait(min(pause_s, left_s))
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
         self._wait_out(until)
+        return None
+
+    def _proof_in(self, look: _Look, odometer_before: int | None, watch: Watch | None) -> ProofKind | None:
+        """The proof that a look gives, or else what it leaves to doubt."""
+        is_well = look.host is not None and cause_of(look.host, look.extended) is None
+        is_settled = watch is not None and watch.look(look.host, is_well, self._clock.monotonic())
+        if odometer_before is None:
+            is_weak_proof = is_settled and watch is not None and watch.is_proof and not self._has_odometer
+            return ProofKind.FENCE if is_weak_proof else None
+        if look.odometer is None:
+            return None
+        if look.host is not None and is_counted(odometer_before, look.odometer, look.host):
+            self._doubt = None
+            return ProofKind.ODOMETER
+        self._doubt = doubt_about(odometer_before, look.odometer)
+        if self._doubt is None and is_settled and look.odometer == odometer_before:
+            self._doubt = Cause.NOTHING_COUNTED
         return None
 
     def _wait_out(self, until: float) -> None:
         """Wait for nothing but the connection's end, so that a caller that asks again does not spin."""
         while (left_s := until - self._clock.monotonic()) > 0:
-            self._open_line().read(left_s)
+            self._opened().line.read(left_s)
+
+    # --- looking -----------------------------------------------------------------------------------------------
+
+    @property
+    def _is_known(self) -> bool:
+        """Whether the model was learnt on this connection, or can't be."""
+        return bool(self._model) or self._tries >= TRIES
+
+    @property
+    def _proof(self) -> ProofKind:
+        """The best proof that the printer can give, as far as that is known."""
+        if self._has_odometer is None:
+            return ProofKind.NONE
+        return ProofKind.ODOMETER if self._has_odometer else ProofKind.FENCE
 
     def _identify(self) -> None:
         """Clear what a broken transmission left, and learn the model. A mute printer is open all the same."""
         begin = _END_OF_LINE + (_CANCEL_PARTIAL if self._may_hold_part else b"")
-        answers = self._ask(begin + b"~HI~HS", IDENTIFY_WITHIN_S).answers
-        if answers.host is not None and answers.host.is_format_partial:
-            # Left by a daemon that was killed: the next band would be drawn over another patient's fields.
-            answers = self._ask(_CANCEL_PARTIAL + b"~HI~HS", IDENTIFY_WITHIN_S).answers
-        if (identity := answers.identity) is None:
-            return
-        self._model = f"{identity.model} {identity.firmware}"
+        look = self._look(begin + b"~HI~HS", IDENTIFY_WITHIN_S)
+        if look.host is not None and look.host.is_format_partial:
+            self._look(_CANCEL_PARTIAL + b"~HI~HS", IDENTIFY_WITHIN_S)
+
+    def _look(self, query: bytes, within_s: float) -> _Look:
+        """Ask ``query`` (with ``~HS`` in it) and the odometer. Raises DeviceUnavailable, and closes then."""
+        is_unsure = self._has_odometer is None
+        try:
+            heard = self._opened().ask(
+                query,
+                None if self._has_odometer is False else _ODOMETER,
+                within_s,
+                value_within_s=UNSURE_WITHIN_S if is_unsure else None,
+            )
+            if heard.answers.identity is not None:
+                self._learn_model(heard.answers.identity)
+        except DeviceUnavailable:
+            self.close()
+            raise
+        host = heard.answers.host
+        self._tries += host is not None
+        if heard.answers.values and not self._has_odometer:
+            self._has_odometer = heard.answers.values[-1] != _UNKNOWN
+        elif is_unsure and self._tries >= TRIES:
+            self._has_odometer = False
+        if host is not None and not host.is_format_partial:
+            self._may_hold_part = False
+        is_count = heard.value is not None and re.fullmatch("[0-9]{1,12}", heard.value)
+        count = int(heard.value) if is_count and heard.value else None
+        return _Look(host, heard.answers.extended, heard.answers.identity, count)
+
+    def _learn_model(self, identity: Identity) -> None:
+        """Raises DeviceUnavailable for a print head of another resolution than the site file says."""
+        model = f"{identity.model} {identity.firmware}"
         dpi = {6: 152, 8: 203, 12: 300, 24: 600}[identity.dots_per_mm]
         if dpi != self._config.dpi:
-            what = (
-                f"the site file says dpi = {self._config.dpi}, the printer ({self._model}) has {dpi}: set dpi = {dpi}"
-            )
+            what = f"the site file says dpi = {self._config.dpi}, the printer ({model}) has {dpi}: set dpi = {dpi}"
             raise DeviceUnavailable(self._name, what)
+        door = self._opened().door
+        self._model = f"{model}, {door}" if door else model
 
-    def _ask(self, query: bytes, within_s: float) -> _Asked:
-        """Send ``query`` and the odometer's question; what was answered in time. Raises DeviceUnavailable.
-
-        Answers come in the order of the questions: when as many odometer answers are in as are owed, the newest one
-        and the newest ``~HS`` are this query's. With fewer, nobody can tell which they are, and the count is not used.
-        """
-        line = self._open_line()
-        wants_odometer = self._has_odometer is not False
-        self._owed += wants_odometer
-        self._write(line, query + (_ODOMETER if wants_odometer else b""))
-        until = self._clock.monotonic() + within_s
-        reader = AnswerReader()
-        quiet_s = 0.0
-        while not self._is_answered(reader.answers):
-            quiet_s = max(until - self._clock.monotonic(), 0.0)
-            if self._has_odometer is None and reader.answers.host is not None:
-                quiet_s = min(quiet_s, UNSURE_WITHIN_S)
-            data = line.read(quiet_s)
-            if not data:
-                break
-            reader.feed(data)
-        return self._learned(reader.answers, quiet_s)
-
-    def _is_answered(self, answers: Answers) -> bool:
-        return answers.host is not None and len(answers.values) >= self._owed
-
-    def _learned(self, answers: Answers, quiet_s: float) -> _Asked:
-        """Learn whether there is an odometer, and keep count of the answers still owed."""
-        is_current = bool(answers.values) and len(answers.values) >= self._owed
-        if answers.values:
-            self._has_odometer = answers.values[-1] != _UNKNOWN
-        if answers.host is not None and not answers.host.is_format_partial:
-            self._may_hold_part = False
-        # A printer that talks and then was quiet for so long has dropped the questions: it owes nothing any more.
-        talks_no_more = answers.host is not None and quiet_s >= UNSURE_WITHIN_S
-        self._owed = 0 if talks_no_more else max(self._owed - len(answers.values), 0)
-        is_count = is_current and re.fullmatch("[0-9]{1,12}", answers.values[-1])
-        return _Asked(answers, int(answers.values[-1]) if is_count else None)
-
-    def _open_line(self) -> Line:
-        if self._line is None:
-            raise DeviceUnavailable(self._name, "the printer is not open")
-        return self._line
-
-    def _write(self, line: Line, query: bytes) -> None:
+    def _system_status(self) -> ExtendedStatus | None:
+        """The fault of a printer that answers SGD but not ``~HS``, or None."""
         try:
-            line.write(query, self._clock.monotonic() + ASK_WRITE_WITHIN_S)
-        except WriteFailed as error:
-            self.close()  # half a question may be in the stream
-            raise DeviceUnavailable(self._name, str(error)) from None
+            heard = self._opened().ask(b"", _SYSTEM_STATUS, SYSTEM_STATUS_WITHIN_S, wants_host=False)
+        except DeviceUnavailable:
+            self.close()
+            raise
+        return system_status(heard.value) if heard.value is not None else None
+
+    def _opened(self) -> Connection:
+        if self._connection is None:
+            raise DeviceUnavailable(self._name, "the printer is not open")
+        return self._connection

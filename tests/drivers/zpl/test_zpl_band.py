@@ -15,8 +15,9 @@ from PIL import Image, ImageChops
 from zplkit import Options, render
 from zplkit.parse import parse
 
+from drivers.zpl.band import Band, band_zpl
 from drivers.zpl.escape import commands
-from drivers.zpl.label import Band, ContentRefused, band_zpl
+from drivers.zpl.typeset import ContentRefused
 from drivers.zpl.virtual_picture import draw_label
 from kioskd.ports import WristbandSheet
 

@@ -1,0 +1,251 @@
+r"""Lines of text set into a rectangle of a band or label: measured, made smaller within limits, never cut off. Pure.
+
+Positions are in the direction of reading: ``u`` along the line, ``v`` from the top of the text down, in dots. A
+``Frame`` says where that lies on the paper; text along a band is turned (``^A0R``). Each line has a slot of its own
+that its ink never leaves::
+
+    ┌─ slot ────────────┐  accents of capitals
+    │ ---cell top------ │
+    │ SMITH John        │  0.75 of the cell's height
+    │ ---baseline------ │
+    └───────────────────┘  descenders
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Literal
+
+from PIL import Image, ImageChops
+
+from drivers.raster import text_bitmap
+from drivers.zpl.escape import FH_INDICATOR, commands, fh
+from drivers.zpl.graphic import gfa
+from drivers.zpl.metrics import fitting_height, is_resident
+from drivers.zpl.words import name_settings
+
+__all__ = [
+    "ContentRefused",
+    "Field",
+    "Frame",
+    "Row",
+    "SetLine",
+    "format_of",
+    "rows_with_name",
+    "set_line",
+    "set_rows",
+    "without_data",
+]
+
+SLOT = 1.2
+"""Height of a slot in cells of font 0."""
+BASELINE = 0.92
+"""The baseline below the top of the slot, in cells."""
+CAPITALS = 0.75
+"""Height of capitals in cells."""
+DRAWN_LINE = 1.43
+"""Line height of the raster font whose capitals are as high as font 0's, in cells."""
+DRAWN_BASELINE = 0.785
+"""Its baseline, in line heights."""
+LEAST_CELL_MM = 2.5
+"""Smaller text is not printed: capitals of 1.9 mm."""
+GOOD_NAME_MM = 5.0
+"""A name that would be smaller on one line is set on more where that makes it bigger."""
+NAME_MOST_MM = 8.0
+_NAME_SHARES = {1: 1.4, 2: 1.05}
+_LEAST_NAME_SHARE = 0.9
+_WIDEST_PX = 100_000
+
+_HEAD = ["^XA", "^CI", "^PA", "^JZ", "^MC", "^LH", "^LR", "^PM", "^PW", "^LL"]
+_TAIL = ["^PQ", "^XZ"]
+_TEXT = ("^FO", "^A", "^FH", "^FD", "^FS")
+_GRAPHIC = ("^FO", "^GF", "^FS")
+
+
+class ContentRefused(ValueError):
+    """The sheet can't be printed on this paper; the text says why and holds no patient data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a format, and the names of the commands that it is made of."""
+
+    zpl: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where reading begins: the paper's dot at ``u`` = ``v`` = 0. ``turn``: N as it comes, R along a band."""
+
+    x: int
+    y: int
+    turn: Literal["N", "R"]
+    dpi: int
+
+    def dots(self, mm: float) -> int:
+        return round(mm * self.dpi / 25.4)
+
+    def origin(self, u: int, v: int, height: int) -> str:
+        """``^FO`` of a field that is ``height`` dots high in the direction of reading."""
+        if self.turn == "N":
+            return f"^FO{self.x + u},{self.y + v}"
+        return f"^FO{self.x - v - height},{self.y + u}"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line to set. ``share`` of the height it gets in proportion to the other rows, ``most_mm`` of cell at most."""
+
+    text: str
+    share: float = 1.0
+    most_mm: float = 6.0
+    is_bar: bool = False
+    """White on black, as long as the line may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetLine:
+    """A line that fits: ``cell`` dots high in font 0, or drawn as ``picture`` with its ink's top at ``top``."""
+
+    text: str
+    cell: int
+    picture: Image.Image | None = None
+    top: int = 0
+
+
+def format_of(width: int, length: int, fields: Sequence[Field]) -> bytes:
+    """One format, ``^XA`` to ``^XZ``, printable ASCII only. Raises ContentRefused if a text acts as a command.
+
+    It sets what an earlier host may have left behind (``^LH ^LR ^PM``, and ``^MCY`` so that no other patient's bitmap
+    stays below), and ``^JZY``: a sheet cut short by a fault is printed again by the printer, never by us.
+    """
+    head = f"^XA^CI28^PA1,1,1,1^JZY^MCY^LH0,0^LRN^PMN^PW{width}^LL{length}"
+    payload = (head + "".join(field.zpl for field in fields) + "^PQ1^XZ").encode("ascii")
+    if commands(payload) != [*_HEAD, *chain.from_iterable(field.names for field in fields), *_TAIL]:
+        raise ContentRefused("the text would act as printer commands")
+    return payload
+
+
+def without_data(error: ValueError) -> str:
+    """Why a text can't be printed, without the text."""
+    # A UnicodeError quotes the text that it choked on.
+    return "the text is no valid Unicode" if isinstance(error, UnicodeError) else str(error)
+
+
+def _slots(rows: Sequence[Row], height: int, frame: Frame) -> list[tuple[int, int]]:
+    """Top and height of each row's slot; what the rows do not need is left free above and below."""
+    total = sum(row.share for row in rows)
+    heights = [min(int(height * row.share / total), int(frame.dots(row.most_mm) * SLOT)) for row in rows]
+    v = (height - sum(heights)) // 2
+    placed = []
+    for slot in heights:
+        placed.append((v, slot))
+        v += slot
+    return placed
+
+
+def rows_with_name(
+    parts: Sequence[str], before: Sequence[Row], after: Sequence[Row], frame: Frame, size: tuple[int, int]
+) -> list[Row]:
+    """All rows, the name set on one line if that is big enough, else so that its smallest line is biggest.
+
+    Raises ContentRefused where no setting fits, and ValueError for what no installed font draws.
+    """
+    best: tuple[int, list[Row]] | None = None
+    for lines in name_settings(list(parts)):
+        share = _NAME_SHARES.get(len(lines), _LEAST_NAME_SHARE)
+        rows = [*before, *(Row(line, share, NAME_MOST_MM) for line in lines), *after]
+        heights = [height for _, height in _slots(rows, size[1], frame)]
+        found = [
+            set_line(row.text, slot, size[0], frame) for row, slot in zip(rows, heights, strict=True) if not row.is_bar
+        ]
+        cells = [line.cell for line in found if line is not None]
+        if len(cells) < len(found):
+            continue
+        begin = sum(not row.is_bar for row in before)
+        smallest = min(cells[begin : begin + len(lines)])
+        if smallest >= frame.dots(GOOD_NAME_MM):
+            return rows
+        if best is None or smallest > best[0]:
+            best = smallest, rows
+    if best is None:
+        longest = sum(map(len, parts))
+        raise ContentRefused(f"a name of {longest} characters does not fit at {LEAST_CELL_MM} mm")
+    return best[1]
+
+
+def set_rows(rows: Sequence[Row], frame: Frame, at: tuple[int, int], size: tuple[int, int]) -> list[Field]:
+    """The rows, one below the other, in a rectangle of ``size`` (along, down) at ``at``. Raises ContentRefused."""
+    u, v = at
+    length, height = size
+    fields = []
+    for row, (top, slot) in zip(rows, _slots(rows, height, frame), strict=True):
+        if row.is_bar:
+            fields.append(_bar(row.text, frame, (u, v + top), (length, slot)))
+            continue
+        line = set_line(row.text, slot, length, frame)
+        if line is None:
+            raise ContentRefused(
+                f"a line of {len(row.text)} characters does not fit {length * 25.4 / frame.dpi:.0f} mm"
+            )
+        fields.append(_field(line, frame, u, v + top, slot))
+    return fields
+
+
+def set_line(text: str, slot: int, length: int, frame: Frame) -> SetLine | None:
+    """A line as high as its slot and ``length`` allow, or None when it would be too small to read.
+
+    Raises ValueError, without the text in it, for what no installed font draws.
+    """
+    cell = int(slot / SLOT)
+    least = min(cell, frame.dots(LEAST_CELL_MM))
+    if is_resident(text):
+        fitting = fitting_height(text, cell, least, length)
+        return None if fitting is None else SetLine(text, fitting)
+    return _drawn(text, cell, least, slot, length)
+
+
+def _drawn(text: str, cell: int, least: int, slot: int, length: int) -> SetLine | None:
+    line_px = round(cell * DRAWN_LINE)
+    while line_px >= round(least * DRAWN_LINE):
+        bitmap = text_bitmap(text, line_px, _WIDEST_PX, "bold", 1)
+        picture = Image.frombytes("1", (bitmap.width_px, bitmap.height_px), bitmap.rows)
+        _, top, _, bottom = picture.getbbox() or (0, 0, 1, 1)
+        if picture.width <= length and bottom - top <= slot:
+            above = round(cell * BASELINE) - round(line_px * DRAWN_BASELINE) + top
+            place = min(max(above, 0), slot - (bottom - top))
+            ink = picture.crop((0, top, picture.width, bottom))
+            return SetLine(text, round(line_px / DRAWN_LINE), ink, place)
+        too_big = max(picture.width / length, (bottom - top) / slot)
+        line_px = min(line_px - 1, int(line_px / too_big) + 1)
+    return None
+
+
+def _field(line: SetLine, frame: Frame, u: int, v: int, slot: int) -> Field:
+    if line.picture is not None:
+        return _picture_field(line.picture, frame, u, v + line.top)
+    baseline = v + round(int(slot / SLOT) * BASELINE)
+    origin = frame.origin(u, baseline - round(line.cell * CAPITALS), line.cell)
+    return Field(f"{origin}^A0{frame.turn},{line.cell},{line.cell}^FH{FH_INDICATOR}^FD{fh(line.text)}^FS", _TEXT)
+
+
+def _bar(text: str, frame: Frame, at: tuple[int, int], size: tuple[int, int]) -> Field:
+    """White letters on a black bar, drawn as a picture: a printer's own reversal depends on what is below it."""
+    length, slot = size
+    gap = max(slot // 8, 1)
+    height = slot - gap
+    bitmap = text_bitmap(text, height, length - height, "bold", 1)
+    letters = Image.frombytes("1", (bitmap.width_px, bitmap.height_px), bitmap.rows)
+    black = Image.new("1", (length, height), 0)
+    black.paste(letters, ((length - letters.width) // 2, 0))
+    return _picture_field(ImageChops.invert(black), frame, at[0], at[1])
+
+
+def _picture_field(picture: Image.Image, frame: Frame, u: int, v: int) -> Field:
+    origin = frame.origin(u, v, picture.height)
+    if frame.turn == "R":
+        picture = picture.transpose(Image.Transpose.ROTATE_270)
+    return Field(f"{origin}{gfa(picture.tobytes(), (picture.width + 7) // 8)}^FS", _GRAPHIC)
