@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Any, ClassVar, Protocol, runtime_checkable
 from uuid import UUID
 
@@ -108,16 +109,60 @@ class PrinterStatus:
     """Why the sheet that was sent last can't be proven, where the printer says so: OTHER_LABEL, for example."""
 
 
+class LineKind(StrEnum):
+    """What a line of a ticket is."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    """The ticket's number, as big as the paper is wide."""
+    MARK = "mark"
+    """White on black: that it is a copy."""
+    PICTURE = "picture"
+    GAP = "gap"
+
+
+class Align(StrEnum):
+    """Where a line stands; ``START`` is the right edge of a sheet that is read from right to left."""
+
+    START = "start"
+    CENTER = "center"
+    END = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class TicketLine:
+    """One line of a ticket; a driver breaks it into more where its paper is too narrow, and leaves nothing out.
+
+    A value put into a sentence MAY stand between U+2068 and U+2069 (first strong isolate), so that a number or a Latin
+    name keeps its order in Arabic. Any other character that steers is left out by the driver.
+    """
+
+    kind: LineKind = LineKind.TEXT
+    text: str = ""
+    size: int = 1
+    """1 to 8 times the printer's own letters; of a gap: millimetres."""
+    is_bold: bool = False
+    align: Align = Align.CENTER
+    picture: bytes = b""
+    """A PNG file, drawn black and white."""
+
+
 @dataclass(frozen=True, slots=True)
 class TicketSheet:
-    """What a queue ticket says; texts are in the patient's language. Neither name nor speciality."""
+    """What a queue ticket says, from top to bottom, in the patient's language; one line is its NUMBER. No names."""
 
-    site_name: str
-    title: str
-    label: str
-    lines: tuple[str, ...]
-    footer: str
-    is_copy: bool = False
+    lines: tuple[TicketLine, ...]
+    is_right_to_left: bool = False
+
+    @property
+    def label(self) -> str:
+        """The number; empty for a sheet without one."""
+        return next((line.text for line in self.lines if line.kind is LineKind.NUMBER), "")
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether it is marked as a copy."""
+        return any(line.kind is LineKind.MARK for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +197,8 @@ class SheetWords:
     unknown_female: str = "Unknown female"
     arrived: str = "Arrived"
     baby_of: str = "Baby of"
+    baby_of_several: str = "Baby {order} of"
+    """``order``: such as ``1/2`` for the first of two."""
     mother: str = "Mother"
 
 
@@ -276,6 +323,8 @@ class CheckInReply:
     """The number of the wristband to print (rises for each patient), or None when the site prints none."""
     called_to: str = ""
     """The room that this ticket is called to right now, for who comes to the kiosk a second time."""
+    practitioner: str = ""
+    """Whom the appointment is with; on the ticket only where the site says so."""
 
 
 @dataclass(frozen=True, slots=True)
