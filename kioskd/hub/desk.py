@@ -23,9 +23,9 @@ from kioskd.core.queue import QueueEntry, TicketState, WrongTicketState
 from kioskd.core.ticket import day_bounds
 from kioskd.errors import RuleViolation
 from kioskd.health import Health
-from kioskd.hub import tickets
+from kioskd.hub import devices, tickets
 from kioskd.hub.site import RECORDS, SiteRules, area_changed
-from kioskd.hub.tables import attempt, audit, check_in, device, outbox, sheet, ticket
+from kioskd.hub.tables import attempt, audit, check_in, outbox, sheet, ticket
 from kioskd.hub.view import AreaRow, AttemptRow, ConsoleView, DeviceRow, QueueRow, RecordState, SheetRow
 from kioskd.news import News
 from kioskd.ports import PULSE_KIND
@@ -86,7 +86,7 @@ class ReceptionDesk:
                 business_day=day,
                 areas=self.areas,
                 rows=tuple(_in_console_order(_queue_rows(connection, day))),
-                devices=tuple(self._as_heard(row) for row in _device_rows(connection)),
+                devices=tuple(self._as_heard(row) for row in devices.rows(connection)),
                 records_pending=backlog.pending,
                 records_parked=backlog.parked,
                 is_broker_up=self._is_broker_up(),
@@ -259,8 +259,3 @@ def _records_waiting_since(connection: Connection) -> datetime | None:
     waits = (outbox.c.destination == RECORDS) & (outbox.c.state == OutboxState.PENDING)
     since: datetime | None = connection.scalar(select(func.min(outbox.c.created_at)).where(waits))
     return since
-
-
-def _device_rows(connection: Connection) -> tuple[DeviceRow, ...]:
-    rows = connection.execute(select(device).order_by(device.c.station, device.c.device))
-    return tuple(DeviceRow(r.station, r.device, r.kind, r.state, r.what, r.since) for r in rows)

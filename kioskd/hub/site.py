@@ -31,7 +31,7 @@ from kioskd.core.printing import Cause, PrintState, ProofKind
 from kioskd.core.queue import TicketState
 from kioskd.core.ticket import business_day, day_bounds, day_in_hand
 from kioskd.errors import StoreError, Unreachable
-from kioskd.hub import tickets
+from kioskd.hub import devices, tickets
 from kioskd.hub.tables import attempt, audit, check_in, device, outbox, sheet, ticket
 from kioskd.hub.view import RecordState
 from kioskd.news import News
@@ -221,23 +221,9 @@ class Site:
 
     async def report_device(self, report: DeviceReport) -> None:
         self._heard_at_s[report.station] = time.monotonic()
-
-        def save(connection: Connection) -> None:
-            where = (device.c.station == report.station) & (device.c.device == report.device)
-            connection.execute(device.delete().where(where))
-            connection.execute(
-                insert(device).values(
-                    station=report.station,
-                    device=report.device,
-                    kind=report.kind,
-                    state=report.state,
-                    what=report.what[:500],
-                    since=report.since,
-                )
-            )
-
-        await self._write(save)
-        self._news.publish(DeviceChanged(self._clock(), report.station, report.device, report.state, report.what))
+        now = self._clock()
+        await self._write(lambda c: devices.save(c, report, now))
+        self._news.publish(DeviceChanged(now, report.station, report.device, report.state, report.what))
 
     async def report_print(self, report: PrintReport) -> None:
         def save(connection: Connection) -> bool:
@@ -249,6 +235,8 @@ class Site:
             known = connection.execute(select(sheet.c.state, sheet.c.cause).where(where)).one_or_none()
             if known is not None and (known.state, known.cause) == (report.state, report.cause):
                 return False  # told twice: nothing new for anybody
+            if report.state is PrintState.PRINTED and (known is None or known.state != PrintState.PRINTED):
+                devices.sheet_came_out(connection, report.station, report.device)
             connection.execute(sheet.delete().where(where))
             connection.execute(
                 insert(sheet).values(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
+    Boolean,
     Column,
     Date,
     ForeignKey,
@@ -100,7 +102,26 @@ device = Table(
     Column("state", String(32), nullable=False),
     Column("what", String(500), nullable=False),
     Column("since", UtcDateTime, nullable=False),
+    # What is known of printers alone.
+    Column("model", String(100), nullable=False),
+    Column("proof", String(16)),
+    Column("odometer", BigInteger),
+    # What it will need soon, and since when: {"paper-low": "2026-11-23T08:12:00+00:00"}.
+    Column("notes", JSON, nullable=False),
+    Column("is_staff_side", Boolean, nullable=False),
+    Column("place", String(40), nullable=False),
+    Column("line", String(200), nullable=False),
+    Column("roll_sheets", Integer, nullable=False),
 )
+
+roll = Table(
+    "roll",
+    metadata,
+    Column("station", String(64), primary_key=True),
+    Column("device", String(64), primary_key=True),
+    Column("roll", JSON, nullable=False),
+)
+"""The roll in each printer, as ``core.paper.Roll``. It outlives the device's row: what was learned is kept."""
 
 sheet = Table(
     "sheet",
@@ -114,6 +135,7 @@ sheet = Table(
     Column("at", UtcDateTime, nullable=False),
     Column("station", String(64), nullable=False),
     Column("device", String(64), nullable=False),
+    Index("ix_sheet_device", "station", "device", "at"),
 )
 
 band = Table(
@@ -161,4 +183,4 @@ attempt = Table(
 outbox = outbox_table(metadata)
 audit = audit_table(metadata)
 
-SCHEMA = Schema("hub", metadata, Path(__file__).with_name("versions"), "0003")
+SCHEMA = Schema("hub", metadata, Path(__file__).with_name("versions"), "0004")

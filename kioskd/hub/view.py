@@ -9,6 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from kioskd.core.identity import Reason
+from kioskd.core.paper import Left
 from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
 from kioskd.core.queue import TicketState
 from kioskd.health import Part
@@ -70,8 +71,29 @@ class AreaRow:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteRow:
+    """What a device that works will need soon, such as ``paper-low``, and since when it says so."""
+
+    name: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PaperRow:
+    """The roll in a printer: sheets used since ``begun_at`` (None: nobody knows) and left (None: nobody knows)."""
+
+    used: int = 0
+    begun_at: datetime | None = None
+    left: Left | None = None
+    is_running_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceRow:
-    """How a device of a station is. ``state``: ``ready``, ``needs-attention``, ``unavailable``, ``disabled``."""
+    """How a device of a station is. ``state``: ``ready``, ``needs-attention``, ``unavailable``, ``disabled``.
+
+    From ``model`` on it is about printers; see ``ports.DeviceReport``.
+    """
 
     station: str
     device: str
@@ -79,6 +101,14 @@ class DeviceRow:
     state: str
     what: str
     since: datetime
+    model: str = ""
+    proof: ProofKind | None = None
+    odometer: int | None = None
+    notes: tuple[NoteRow, ...] = ()
+    is_staff_side: bool = False
+    place: str = ""
+    line: str = ""
+    paper: PaperRow | None = None
 
 
 @dataclass(frozen=True, slots=True)
