@@ -3,13 +3,14 @@
 ``band``        a wristband as bytes, pure; ``label`` a label for a specimen or a document
 ``typeset``     lines measured and set (``words``, ``escape``, ``gs1``, ``datamatrix``, ``metrics``, ``graphic``), pure
 ``status``      what comes back, as frames and then as a ``PrinterStatus``, pure
-``printer``     the device: status, send once, prove by the odometer
+``printer``     the device: status, send once, prove by the odometer (``connection``, ``proof``)
 ``virtual``     a printer in software at the end of a real socket, for the demo and for tests
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -29,8 +30,10 @@ class ZplConfig(DriverConfig):
     """The keys of a ``driver = "zpl"`` device."""
 
     port: str
-    """The line to the printer: ``tcp://host:9100`` (9300 where the model has it, which is one host's alone),
-    ``serial:/dev/...`` or ``usb:/dev/usb/lp0``."""
+    """The line to the printer: ``tcp://host``, ``serial:/dev/...`` or ``usb:/dev/usb/lp0``.
+
+    Without a port number 9300 is used where the model has it, because it is one host's alone, else 9100.
+    """
     baud: Baud = 38400
     """Of a serial port, as set on the printer (8 data bits, no parity)."""
     flow: Flow = "rts-cts"
@@ -52,7 +55,7 @@ class ZplConfig(DriverConfig):
     @field_validator("port")
     @classmethod
     def _is_a_line(cls, port: str) -> str:
-        line_address(port)
+        _address(port)
         return port
 
     @model_validator(mode="after")
@@ -75,8 +78,16 @@ class ZplConfig(DriverConfig):
 
     @property
     def address(self) -> LineAddress:
-        """Where the printer is."""
-        return line_address(self.port, self.baud, self.flow)
+        """Where the printer is; ``tcp_port`` 0 where none was named."""
+        return _address(self.port, self.baud, self.flow)
+
+
+def _address(port: str, baud: Baud = 38400, flow: Flow = "rts-cts") -> LineAddress:
+    """Raises ValueError with what was expected."""
+    host = port.removeprefix("tcp://").rstrip("/")
+    if host == port or not host or (":" in host and not host.endswith("]")):
+        return line_address(port, baud, flow)
+    return replace(line_address(f"tcp://{host}:9300"), tcp_port=0)
 
 
 class ZplDriver:

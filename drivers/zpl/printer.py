@@ -16,10 +16,11 @@ from dataclasses import dataclass, replace
 
 from drivers.line import WriteFailed
 from drivers.zpl import ZplConfig
+from drivers.zpl.band import Band, band_zpl
 from drivers.zpl.connection import DOORS, UNSURE_WITHIN_S, Connection, Doors, connect, refuse_if_held
-from drivers.zpl.label import Band, ContentRefused, band_zpl
 from drivers.zpl.proof import Watch, doubt_about, is_counted
 from drivers.zpl.status import ExtendedStatus, HostStatus, Identity, cause_of, printer_status, system_status
+from drivers.zpl.typeset import ContentRefused
 from kioskd.clock import MACHINE, DeviceClock
 from kioskd.core.printing import Cause, ProofKind
 from kioskd.errors import DeviceUnavailable, NotPrinted
@@ -102,10 +103,11 @@ class ZplPrinter:
             raise NotPrinted(self._name, Cause.CONTENT_REFUSED, str(error)) from None
 
     def status(self) -> PrinterStatus:
+        until = self._clock.monotonic() + ANSWER_WITHIN_S
         look = self._look(b"~HQES~HS" if self._is_known else b"~HI~HQES~HS", ANSWER_WITHIN_S)
         if look.host is not None and look.host.is_format_partial:
             # Left by a daemon that was killed: the next band would be drawn over another patient's fields.
-            look = self._look(_CANCEL_PARTIAL + b"~HQES~HS", ANSWER_WITHIN_S)
+            look = self._look(_CANCEL_PARTIAL + b"~HQES~HS", max(until - self._clock.monotonic(), FIRST_PAUSE_S))
         if look.host is None and look.odometer is not None:
             look = replace(look, extended=look.extended or self._system_status())
         # Without the count before it, a band could never be proven: a printer that has one must say it first.
@@ -209,6 +211,8 @@ class ZplPrinter:
             self.close()
             raise
         host = heard.answers.host
+        if host is None and self._watch is not None:
+            self._watch.look(None, False, self._clock.monotonic())
         self._tries += host is not None
         if heard.answers.values and not self._has_odometer:
             self._has_odometer = heard.answers.values[-1] != _UNKNOWN

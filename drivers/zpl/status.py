@@ -3,6 +3,7 @@
 Three kinds of answer share one stream: frames between STX and ETX (``~HS``: three of them; ``~HQES``; ``~HI``), and SGD
 values in quotes without a terminator. Zebra documents that many models answer ``~HS`` with silence while media or
 ribbon is out or the head is open: no answer is a fault or a busy printer, never a ready one and never one that left.
+SGD's ``zpl.system_status`` says the same as ``~HQES``, and may be answered where that is not.
 """
 
 from __future__ import annotations
@@ -10,10 +11,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from kioskd.core.printing import Cause, ProofKind
+from kioskd.core.printing import Cause, PrinterNote, ProofKind
 from kioskd.ports import PrinterStatus
 
-__all__ = ["AnswerReader", "Answers", "ExtendedStatus", "HostStatus", "Identity", "printer_status"]
+__all__ = [
+    "AnswerReader",
+    "Answers",
+    "ExtendedStatus",
+    "HostStatus",
+    "Identity",
+    "cause_of",
+    "printer_status",
+    "system_status",
+]
 
 _FRAME = re.compile(rb"\x02([^\x02\x03]*)\x03|\"([^\"\x02\x03\r\n]*)\"")
 _HS_1 = re.compile(r"\d{3},[01],[01],\d{4},\d{3},[01],[01],[01],\w{3},[01],[01],[01]")
@@ -24,6 +34,9 @@ _HQES = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _HI = re.compile(r"([^,]{1,60}),\s*(V[^,]*),\s*(6|8|12|24)\s*,")
+_SYSTEM_STATUS = re.compile(
+    r"\s*([01]),([01]),([0-9A-F]{8}),([0-9A-F]{8}),([01]),([0-9A-F]{8}),([0-9A-F]{8})\s*", re.IGNORECASE
+)
 _MOST_KEPT = 4096
 """Longest answer of all is a few hundred bytes; more without an end is noise."""
 
@@ -58,6 +71,22 @@ class ExtendedStatus:
 
     errors: int = 0
     warnings: int = 0
+    is_paused: bool = False
+    """Said by ``zpl.system_status`` only."""
+
+    @property
+    def cause(self) -> Cause | None:
+        """The first of its errors, in the order of ``cause_of``."""
+        found = (
+            (bool(self.errors & 0x4), Cause.COVER_OPEN),
+            (bool(self.errors & 0x1), Cause.PAPER_OUT),
+            (bool(self.errors & 0x2), Cause.RIBBON_OUT),
+            (self.is_cutter_jammed, Cause.CUTTER_ERROR),
+            (self.is_head_hot, Cause.HEAD_HOT),
+            (self.is_broken, Cause.FAULT),
+            (self.is_paused, Cause.PAUSED),
+        )
+        return next((cause for is_so, cause in found if is_so), None)
 
     @property
     def is_cutter_jammed(self) -> bool:
@@ -74,8 +103,10 @@ class ExtendedStatus:
         return bool(self.errors & 0x3C0)
 
     @property
-    def is_paper_low(self) -> bool:
-        return bool(self.warnings & 0x8)
+    def notes(self) -> tuple[PrinterNote, ...]:
+        """Its warnings; that it wants to be calibrated is none of the desk's concern."""
+        bits = ((0x8, PrinterNote.PAPER_LOW), (0x2, PrinterNote.HEAD_DIRTY), (0x4, PrinterNote.HEAD_WORN))
+        return tuple(note for bit, note in bits if self.warnings & bit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +127,8 @@ class Answers:
     identity: Identity | None = None
     values: list[str] = field(default_factory=list)
     """SGD answers in order. ``?`` is the answer to an unknown name."""
+    values_before_host: int = 0
+    """How many of ``values`` came before the newest ``host``."""
 
 
 class AnswerReader:
@@ -105,6 +138,10 @@ class AnswerReader:
         self.answers = Answers()
         self._rest = b""
         self._first = self._second = ""
+
+    def begin(self) -> None:
+        """A new question was asked: forget what was answered, but keep an answer of which a part is here."""
+        self.answers = Answers()
 
     def feed(self, data: bytes) -> Answers:
         rest = self._rest + data
@@ -126,6 +163,7 @@ class AnswerReader:
             self._first, self._second = first, text
         elif second and _HS_3.fullmatch(text):
             self.answers.host = _host_status(first, second)
+            self.answers.values_before_host = len(self.answers.values)
         elif match := _HQES.search(text):
             self.answers.extended = ExtendedStatus(errors=int(match[3], 16), warnings=int(match[6], 16))
         elif match := _HI.match(text):
@@ -152,17 +190,28 @@ def _host_status(first: str, second: str) -> HostStatus:
     )
 
 
+def system_status(value: str) -> ExtendedStatus | None:
+    """The value of ``zpl.system_status``: pause, errors (flag, group 2, group 1), warnings (the same)."""
+    match = _SYSTEM_STATUS.fullmatch(value)
+    if match is None:
+        return None
+    return ExtendedStatus(errors=int(match[4], 16), warnings=int(match[7], 16), is_paused=match[1] == "1")
+
+
 def printer_status(
     host: HostStatus | None, extended: ExtendedStatus | None, odometer: int | None, proof: ProofKind, model: str
 ) -> PrinterStatus:
-    """The printer as the daemon sees it. ``host`` is None when ``~HS`` was not answered."""
-    extended = extended or ExtendedStatus()
-    cause = Cause.NO_ANSWER if host is None else _cause(host, extended)
-    return PrinterStatus(cause is None, cause, extended.is_paper_low, odometer, proof, model)
+    """The printer as the daemon sees it. ``host`` is None when ``~HS`` was not answered: then it is never ready."""
+    cause = cause_of(host, extended)
+    notes = extended.notes if extended is not None else ()
+    return PrinterStatus(cause is None, cause, PrinterNote.PAPER_LOW in notes, odometer, proof, model, notes)
 
 
-def _cause(host: HostStatus, extended: ExtendedStatus) -> Cause | None:
+def cause_of(host: HostStatus | None, extended: ExtendedStatus | None) -> Cause | None:
     """What a person must see to first: an open head makes the other sensors say anything."""
+    extended = extended or ExtendedStatus()
+    if host is None:
+        return extended.cause or Cause.NO_ANSWER
     found = (
         (host.is_head_open, Cause.COVER_OPEN),
         (host.is_paper_out, Cause.PAPER_OUT),
@@ -171,6 +220,7 @@ def _cause(host: HostStatus, extended: ExtendedStatus) -> Cause | None:
         (host.is_too_hot or extended.is_head_hot, Cause.HEAD_HOT),
         (host.is_ram_corrupt or host.is_too_cold or host.is_diagnosing or extended.is_broken, Cause.FAULT),
         (host.is_paused, Cause.PAUSED),
-        (not host.is_empty or host.is_buffer_full or host.is_label_waiting, Cause.BUSY),
+        (host.is_buffer_full, Cause.BUFFER_FULL),
+        (not host.is_empty or host.is_label_waiting, Cause.BUSY),
     )
     return next((cause for is_so, cause in found if is_so), None)
