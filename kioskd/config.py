@@ -135,16 +135,33 @@ class HubConfig(Block):
     appointment_target: Annotated[AppointmentStatus | Literal["none"], BeforeValidator(_arrival)] = (
         AppointmentStatus.CHECKED_IN
     )
-    wristbands: bool = True
 
 
 class AreaConfig(Block):
-    """``[[area]]``: a waiting area with its rooms and its series of numbers."""
+    """``[[area]]``: a waiting area with its rooms and its series of numbers.
+
+    ``wristbands``: whether who checks in for it gets one. Off unless the service wants them.
+    """
 
     id: Id
     name: str = Field(min_length=1, max_length=40)
     series: str = Field(pattern=f"^[{SERIES_LETTERS}]$")
     rooms: tuple[Annotated[str, Field(min_length=1, max_length=40)], ...] = Field(min_length=1)
+    wristbands: bool = False
+
+
+class TicketConfig(Block):
+    """``[ticket]``: how queue tickets look, and which numbers they have. The files are read by ``station.templates``.
+
+    ``long_wait_minutes`` 0: the ticket does not say after how long to ask. ``skipped_numbers``: in no series.
+    """
+
+    template_file: Path | None = None
+    logo_file: Path | None = None
+    long_wait_minutes: int = Field(30, ge=0, le=600)
+    is_called_in_order: bool = True
+    shows_practitioner: bool = False
+    skipped_numbers: tuple[Annotated[int, Field(ge=1, le=9999)], ...] = Field((), max_length=100)
 
 
 class RecordsConfig(Block):
@@ -217,6 +234,7 @@ class Config(Block):
     hub: HubConfig | None = None
     records: RecordsConfig | None = None
     mqtt: MqttConfig | None = None
+    ticket: TicketConfig = TicketConfig()
     staff: StaffConfig = StaffConfig()
     metrics: MetricsConfig = MetricsConfig()
     area: tuple[AreaConfig, ...] = ()

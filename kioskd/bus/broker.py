@@ -3,7 +3,8 @@
 Two listeners, each with its own users, because what they admit differs:
 
 * **MQTT over TCP** for the daemons. The hub may write everything of its site and reads requests and the status. Each
-  station has a user of its own, which sends requests and reads the status and the answers to itself, nothing else.
+  station has a user of its own, which sends requests and reads the status, the answers to itself and the word that
+  staff want something printed there, nothing else.
 * **MQTT over WebSocket** for displays. The display user reads pictures and the status, and writes nothing. Its
   password stands in a page that everybody in the waiting room's network may load, so it is a label, not a
   secret, and the daemons' users are unknown here. (A client that connects with the hub's client id would throw
@@ -63,9 +64,12 @@ class BrokerPlan:
     run_as: str = "mosquitto"
 
 
+STATION_PREFIX = "station-"
+
+
 def station_user(station: str) -> str:
     """The broker's user of a station."""
-    return f"station-{station}"
+    return f"{STATION_PREFIX}{station}"
 
 
 def broker_files(plan: BrokerPlan) -> dict[str, str]:
@@ -101,7 +105,10 @@ def _station_rules(topics: SiteTopics, plan: BrokerPlan) -> list[str]:
     users = [login.user for login in plan.stations]
     if len({plan.hub.user, *users}) <= len(users):
         raise ValueError("two of the broker's users have one name")
-    may_read = {user: (topics.status, topics.replies_of(user)) for user in users}
+    may_read = {user: [topics.status, topics.replies_of(user)] for user in users}
+    for user in users:
+        if user.startswith(STATION_PREFIX):
+            may_read[user].append(topics.orders(user.removeprefix(STATION_PREFIX)))
     return [_rules(u, [f"write {topics.requests}", *(f"read {t}" for t in may_read[u])]) for u in users]
 
 

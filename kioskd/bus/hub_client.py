@@ -17,36 +17,41 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from kioskd.bus.connection import Bus, Message, new_token
+from kioskd.bus.hub_bodies import CheckInQuestion, HelpQuestion, IdentifyQuestion
 from kioskd.bus.hub_messages import (
     ASK_FOR_HELP,
     CHECK_IN,
     IDENTIFY,
     LONGEST_WAIT_S,
+    ORDERS,
     REPORT_ATTEMPT,
     REPORT_DEVICE,
     REPORT_PRINT,
     STATION_STARTED,
     A,
-    AttemptQuestion,
-    CheckInQuestion,
-    DeviceQuestion,
-    HelpQuestion,
-    IdentifyQuestion,
     Method,
     NotUnderstood,
-    PrintQuestion,
     Q,
     Question,
-    StationQuestion,
     WireError,
     read,
     utc_now,
 )
+from kioskd.bus.hub_reports import AttemptQuestion, DeviceQuestion, OrdersQuestion, PrintQuestion, StationQuestion
 from kioskd.bus.sealed import Direction, NotSealed, Sealer
 from kioskd.bus.topics import STATUS_VALID_FOR_S, SiteTopics, Status
 from kioskd.core.identity import Card, Identified, Refused
 from kioskd.errors import BusError, Rejected, RuleViolation, Unreachable
-from kioskd.ports import AttemptReport, CheckInReply, CheckInRequest, DeviceReport, HelpReply, HelpRequest, PrintReport
+from kioskd.ports import (
+    AttemptReport,
+    CheckInReply,
+    CheckInRequest,
+    DeviceReport,
+    HelpReply,
+    HelpRequest,
+    PrintOrder,
+    PrintReport,
+)
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +88,7 @@ class HubLink:
         self._has_wrong_clock = False
         self._grows_old: asyncio.TimerHandle | None = None
         self._listeners: list[Callable[[bool], None]] = []
+        self._order_listeners: list[Callable[[], None]] = []
         self._greetings: list[Callable[[], Awaitable[None]]] = []
         self._greeting: set[asyncio.Task[None]] = set()
         self._period: asyncio.TaskGroup | None = None
@@ -104,6 +110,13 @@ class HubLink:
         """Call ``listener`` with the new state whenever the hub comes or goes. It must not block."""
         self._listeners.append(listener)
 
+    def on_orders(self, listener: Callable[[], None]) -> None:
+        """Call ``listener`` when this station may have print orders: the hub says so, or has just come.
+
+        It must not block; what they are is asked with ``orders``.
+        """
+        self._order_listeners.append(listener)
+
     def on_hub_back(self, greeting: Callable[[], Awaitable[None]]) -> None:
         """Run ``greeting`` whenever the hub comes, the first time too, and now if it is there.
 
@@ -119,6 +132,7 @@ class HubLink:
         self._bus.on_change(self._bus_changed)
         try:
             await self._bus.subscribe(self._topics.status, self._status_changed)
+            await self._bus.subscribe(self._topics.orders(self._station), lambda _: self._may_have_orders())
         except BusError as failure:
             # It is subscribed again on the next connect; until then the hub counts as away.
             log.warning("the hub's status can't be followed: %s", failure)
@@ -181,6 +195,12 @@ class HubLink:
         log.info("the hub is %s", "there" if is_there else f"away: {self.why_away}")
         for listener in self._listeners:
             listener(is_there)
+        if is_there:
+            self._may_have_orders()
+
+    def _may_have_orders(self) -> None:
+        for listener in self._order_listeners:
+            listener()
 
     @property
     def why_away(self) -> str:
@@ -217,6 +237,10 @@ class HubLink:
 
     async def report_print(self, report: PrintReport) -> None:
         await self._ask(REPORT_PRINT, PrintQuestion.model_validate(report))
+
+    async def orders(self, station: str) -> Sequence[PrintOrder]:
+        answer = await self._ask(ORDERS, OrdersQuestion(station=station))
+        return tuple(order.core() for order in answer.orders)
 
     async def report_attempt(self, report: AttemptReport) -> None:
         await self._ask(REPORT_ATTEMPT, AttemptQuestion.model_validate(report))

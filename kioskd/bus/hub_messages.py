@@ -12,48 +12,35 @@ raises ``v``. The bodies are in ``hub_bodies``. A text about a wrong message nev
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
-from uuid import UUID
+from datetime import UTC, datetime
+from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    InstanceOf,
-    PlainSerializer,
-    TypeAdapter,
-    ValidationError,
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+
+from kioskd.bus.hub_bodies import (
+    CheckInAnswer,
+    CheckInQuestion,
+    DoneAnswer,
+    HelpAnswer,
+    HelpQuestion,
+    IdentifiedAnswer,
+    IdentifyAnswer,
+    IdentifyQuestion,
+    RefusedAnswer,
+    Wire,
 )
-
-from kioskd.core.appointment import Appointment, AppointmentStatus
-from kioskd.core.identity import Card, Identified, Reason, Refused
-from kioskd.core.patient import Identifier, PartialDate, Patient, Sex
-from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
-from kioskd.ports import AttemptReport, CheckInReply, CheckInRequest, DeviceReport, HelpReply, HelpRequest, PrintReport
+from kioskd.bus.hub_reports import (
+    AttemptQuestion,
+    DeviceQuestion,
+    OrdersAnswer,
+    OrdersQuestion,
+    PrintQuestion,
+    StationQuestion,
+)
 
 LINK_VERSION = 1
 LONGEST_WAIT_S = 30.0
 """Longest that a station may wait for an answer."""
-
-Instant = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
-
-
-def _partial_date(value: object) -> object:
-    return PartialDate.parse(value) if isinstance(value, str) else value
-
-
-WirePartialDate = Annotated[
-    InstanceOf[PartialDate], BeforeValidator(_partial_date), PlainSerializer(str, return_type=str)
-]
-"""``core.patient.PartialDate`` as its ISO text."""
-
-
-class _Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", from_attributes=True, hide_input_in_errors=True)
 
 
 class WireError(Wire):

@@ -16,28 +16,27 @@ from datetime import datetime
 from typing import Any
 
 from kioskd.bus.connection import Bus, Request, place_of
+from kioskd.bus.hub_bodies import CheckInAnswer, DoneAnswer, HelpAnswer, identify_answer
 from kioskd.bus.hub_messages import (
     ASK_FOR_HELP,
     CHECK_IN,
     IDENTIFY,
     LONGEST_WAIT_S,
     METHODS,
+    ORDERS,
     REPORT_ATTEMPT,
     REPORT_DEVICE,
     REPORT_PRINT,
     STATION_STARTED,
     Answer,
-    CheckInAnswer,
-    DoneAnswer,
-    HelpAnswer,
     Method,
     NotUnderstood,
     Question,
     WireError,
-    identify_answer,
     read,
     utc_now,
 )
+from kioskd.bus.hub_reports import order_answer
 from kioskd.bus.sealed import Direction, NotSealed, Opened, Sealer
 from kioskd.bus.topics import SiteTopics
 from kioskd.errors import BusError, KioskdError, Rejected, RuleViolation, Unreachable
@@ -254,6 +253,10 @@ async def _report_print(hub: Hub, body: Any) -> Any:
     return DoneAnswer()
 
 
+async def _orders(hub: Hub, body: Any) -> Any:
+    return order_answer(await hub.orders(body.station))
+
+
 async def _report_attempt(hub: Hub, body: Any) -> Any:
     await hub.report_attempt(body.core())
     return DoneAnswer()
@@ -266,5 +269,6 @@ _CALLS: dict[str, Callable[[Hub, Any], Awaitable[Any]]] = {
     STATION_STARTED.name: _station_started,
     REPORT_DEVICE.name: _report_device,
     REPORT_PRINT.name: _report_print,
+    ORDERS.name: _orders,
     REPORT_ATTEMPT.name: _report_attempt,
 }

@@ -6,6 +6,7 @@
     kioskd/<site>/display/<area>/state    retained  DisplayState: the whole picture of one waiting area
     kioskd/<site>/request/<name>          a request of a station (MQTT 5 response topic and correlation data)
     kioskd/<site>/reply/<user>/<client>   its answer; <user> is the broker's user name of who asked
+    kioskd/<site>/station/<station>/orders   a Wake: staff want something printed there; what it is, the station asks
 
 Payloads are JSON in UTF-8. ``v`` is the version of the shape: a field may be added under the same ``v``, and readers
 must ignore fields that they do not know; anything else raises ``v``.
@@ -115,6 +116,10 @@ class SiteTopics:
         """The filter of all answers to one user of the broker."""
         return f"{self.replies}/{checked_id('broker user', user)}/#"
 
+    def orders(self, station: str) -> str:
+        """Where the hub says that a station has print orders."""
+        return f"kioskd/{self.site}/station/{checked_id('station', station)}/orders"
+
     @property
     def presence(self) -> Presence:
         """What the hub says of itself on the status topic."""
@@ -131,6 +136,12 @@ class Status(_Payload):
 
     v: Literal[1] = 1
     state: Literal["online", "offline"]
+
+
+class Wake(_Payload):
+    """There is something to ask the hub for. Deliberately says no more."""
+
+    v: Literal[1] = 1
 
 
 class DisplayCall(_Payload):

@@ -115,6 +115,15 @@ class SheetUnknown(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PrintOrdered(Event):
+    """Staff want a sheet printed at a station."""
+
+    station: str
+    check_in_id: UUID
+    kind: SheetKind
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceChanged(Event):
     """A device of a station changed its state; ``cause`` and ``what`` say why for staff."""
 

@@ -215,6 +215,7 @@ id = "general"
 name = "Wartezimmer"
 series = "A"
 rooms = ["Zimmer 1", "Zimmer 2", "Zimmer 3"]
+wristbands = true
 """
 
     def _records_text(self) -> str:

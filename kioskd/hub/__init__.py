@@ -1,7 +1,11 @@
 """One site: check-ins, tickets, the queue, what displays show, what the desk sees and may do.
 
-``site``     the ``ports.Hub`` that stations talk to: identify, check in, help tickets, reports
+``site``     the ``ports.Hub`` that stations talk to: identify, check in, help tickets, reports, print orders
 ``desk``     the receptionist's commands and the console's view
 ``view``     what the console shows
+``rules``    what of the site file decides a check-in
 ``tables``   the tables of hub.db
+
+Inside transactions: ``arrivals``, ``tickets``, ``bands``, ``sheets`` (which of two words about a sheet counts),
+``orders`` and ``devices``.
 """

@@ -24,7 +24,8 @@ from kioskd.core.ticket import day_bounds
 from kioskd.errors import RuleViolation
 from kioskd.health import Health
 from kioskd.hub import devices, tickets
-from kioskd.hub.site import RECORDS, SiteRules, area_changed
+from kioskd.hub.rules import SiteRules
+from kioskd.hub.site import RECORDS, area_changed
 from kioskd.hub.tables import attempt, audit, check_in, outbox, sheet, ticket
 from kioskd.hub.view import AreaRow, AttemptRow, ConsoleView, DeviceRow, QueueRow, RecordState, SheetRow
 from kioskd.news import News

@@ -8,31 +8,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, insert, select
 
-from kioskd.config import DESK_AREA, AreaConfig, HubConfig, SiteConfig
+from kioskd.config import DESK_AREA
 from kioskd.core import identity
-from kioskd.core.events import (
-    DeviceChanged,
-    Event,
-    HelpTicketIssued,
-    PatientCheckedIn,
-    SheetNotPrinted,
-    SheetPrinted,
-    SheetUnknown,
-)
+from kioskd.core.events import DeviceChanged, Event, HelpTicketIssued, PatientCheckedIn
 from kioskd.core.identity import Card, Identified, Reason, Refused
-from kioskd.core.printing import Cause, PrintState, ProofKind
 from kioskd.core.queue import TicketState
-from kioskd.core.ticket import business_day, day_bounds, day_in_hand
+from kioskd.core.ticket import day_bounds
 from kioskd.errors import StoreError, Unreachable
-from kioskd.hub import devices, tickets
-from kioskd.hub.tables import attempt, audit, check_in, device, outbox, sheet, ticket
+from kioskd.hub import arrivals, bands, devices, orders, sheets, tickets
+from kioskd.hub.rules import SiteRules
+from kioskd.hub.tables import attempt, audit, band, check_in, device, outbox, ticket
 from kioskd.hub.view import RecordState
 from kioskd.news import News
 from kioskd.ports import (
@@ -43,6 +35,7 @@ from kioskd.ports import (
     HelpReply,
     HelpRequest,
     OutboxMessage,
+    PrintOrder,
     PrintReport,
     Schedule,
 )
@@ -51,40 +44,14 @@ from kioskd.store import audit as audit_chain
 from kioskd.store import outbox as outbox_queue
 from kioskd.store.outbox import OutboxState
 
+__all__ = ["DISPLAYS", "RECORDS", "Site", "SiteRules", "area_changed"]
+
 T = TypeVar("T")
 
 RECORDS = "records"
 """The outbox destination of check-ins."""
 DISPLAYS = "displays"
 """The outbox destination of changed areas."""
-
-
-@dataclass(frozen=True, slots=True)
-class SiteRules:
-    """What of the site file decides a check-in."""
-
-    site: SiteConfig
-    hub: HubConfig
-    areas: tuple[AreaConfig, ...]
-
-    def area_of(self, area_id: str) -> AreaConfig:
-        """The area of an appointment; the first one when the schedule names none that the site has."""
-        return next((a for a in self.areas if a.id == area_id), self.areas[0])
-
-    def name_of(self, area_id: str) -> str:
-        return self.hub.desk_name if area_id == DESK_AREA else self.area_of(area_id).name
-
-    def day(self, now: datetime) -> date:
-        return business_day(now, self.site.zone, self.site.day_starts)
-
-    def day_in_hand(self, connection: Connection, now: datetime) -> date:
-        """The business day of the queue at ``now``; see ``core.ticket.day_in_hand``."""
-        return day_in_hand(now, tickets.newest_day(connection), self.site.zone, self.site.day_starts)
-
-    def day_of_ticket(self, connection: Connection, arrived_at: datetime, now: datetime) -> date:
-        """Who is answered a day late counts to the day of their arrival, everybody else to the day in hand."""
-        arrived = self.day(arrived_at)
-        return arrived if arrived < self.day(now) else self.day_in_hand(connection, now)
 
 
 class Site:
@@ -112,6 +79,12 @@ class Site:
         except StoreError as error:
             raise Unreachable(f"the hub's database: {error}") from error
 
+    async def _read(self, look: Callable[[Connection], T]) -> T:
+        try:
+            return await self._store.read(look)
+        except StoreError as error:
+            raise Unreachable(f"the hub's database: {error}") from error
+
     async def identify(self, card: Card, at: datetime) -> Identified | Refused:
         patient = identity.find_patient(card, await self._schedule.find_patients(card.identifier))
         if isinstance(patient, Reason):
@@ -132,8 +105,8 @@ class Site:
         if known is not None:
             return known, False
         area = self._rules.area_of(request.appointment.area)
-        band = tickets.next_band(connection, request.patient.id) if self._rules.hub.wristbands else None
-        _insert_check_in(connection, request, band, now)
+        arrivals.insert_check_in(connection, request, now)
+        number = bands.make(connection, request.check_in_id, request.patient).number if area.wristbands else None
         made = tickets.allocate(
             connection,
             self._rules.site.id,
@@ -155,7 +128,7 @@ class Site:
         outbox_queue.put(connection, outbox, RECORDS, f"patient/{request.patient.id}", "check-in", payload, now)
         area_changed(connection, self._rules, area.id, now)
         _audit(connection, request.station, "check-in", request.check_in_id, now, {"ticket": made.label})
-        return self._reply(request.check_in_id, made.label, area.id, request.arrived_at, band, before=False), True
+        return self._reply(request.check_in_id, made.label, area.id, request.arrived_at, number, before=False), True
 
     def _known(self, connection: Connection, request: CheckInRequest) -> CheckInReply | None:
         """The check-in that this request already is, or that its appointment already has."""
@@ -163,7 +136,7 @@ class Site:
             select(
                 check_in.c.id,
                 check_in.c.arrived_at,
-                check_in.c.band_number,
+                band.c.number.label("band_number"),
                 ticket.c.series,
                 ticket.c.number,
                 ticket.c.area,
@@ -171,13 +144,16 @@ class Site:
                 ticket.c.room,
             )
             .join(ticket, ticket.c.check_in_id == check_in.c.id)
+            .outerjoin(band, (band.c.check_in_id == check_in.c.id) & (band.c.copy == 1))
             .where((check_in.c.id == request.check_in_id) | (check_in.c.appointment_id == request.appointment.id))
         )
         row = connection.execute(query).first()
         if row is None:
             return None
         label, before = f"{row.series}{row.number}", row.id != request.check_in_id
-        reply = self._reply(row.id, label, row.area, row.arrived_at, row.band_number, before)
+        # Whose band it is was settled the first time: a second kiosk must not print the same number again.
+        number = None if before else row.band_number
+        reply = self._reply(row.id, label, row.area, row.arrived_at, number, before)
         return replace(reply, called_to=row.room if row.state == TicketState.CALLED else "")
 
     def _reply(
@@ -201,7 +177,7 @@ class Site:
         row = connection.execute(query).one_or_none()
         if row is not None:
             return HelpReply(request.check_in_id, f"{row.series}{row.number}", row.arrived_at), False
-        _insert_help(connection, request, now)
+        arrivals.insert_help(connection, request, now)
         made = tickets.allocate(
             connection,
             self._rules.site.id,
@@ -226,36 +202,19 @@ class Site:
         self._news.publish(DeviceChanged(now, report.station, report.device, report.state, report.what))
 
     async def report_print(self, report: PrintReport) -> None:
-        def save(connection: Connection) -> bool:
-            where = (
-                (sheet.c.check_in_id == report.check_in_id)
-                & (sheet.c.kind == report.kind)
-                & (sheet.c.copy == report.copy)
-            )
-            known = connection.execute(select(sheet.c.state, sheet.c.cause).where(where)).one_or_none()
-            if known is not None and (known.state, known.cause) == (report.state, report.cause):
-                return False  # told twice: nothing new for anybody
-            if report.state is PrintState.PRINTED and (known is None or known.state != PrintState.PRINTED):
-                devices.sheet_came_out(connection, report.station, report.device)
-            connection.execute(sheet.delete().where(where))
-            connection.execute(
-                insert(sheet).values(
-                    check_in_id=report.check_in_id,
-                    kind=report.kind,
-                    copy=report.copy,
-                    state=report.state,
-                    proof=report.proof,
-                    cause=report.cause,
-                    at=report.at,
-                    station=report.station,
-                    device=report.device,
-                )
-            )
-            return True
+        now = self._clock()
 
-        event = _print_event(report) if await self._write(save) else None
+        def save(connection: Connection) -> Event | None:
+            orders.taken(connection, report, now)
+            return sheets.report(connection, report)
+
+        event = await self._write(save)
         if event is not None:
             self._news.publish(event)
+
+    async def orders(self, station: str) -> Sequence[PrintOrder]:
+        now = self._clock()
+        return await self._read(lambda c: orders.open_orders(c, self._rules, station, now))
 
     async def report_attempt(self, report: AttemptReport) -> None:
         def save(connection: Connection) -> None:
@@ -286,69 +245,8 @@ def area_changed(connection: Connection, rules: SiteRules, area: str, now: datet
         outbox_queue.put(connection, outbox, DISPLAYS, f"area/{area_id}", "display-changed", {"area": area_id}, now)
 
 
-def _insert_check_in(connection: Connection, request: CheckInRequest, band: int | None, now: datetime) -> None:
-    patient, appointment = request.patient, request.appointment
-    connection.execute(
-        insert(check_in).values(
-            id=request.check_in_id,
-            station=request.station,
-            arrived_at=request.arrived_at,
-            committed_at=now,
-            language=request.language,
-            card_kind=request.card_kind,
-            reason=None,
-            appointment_id=appointment.id,
-            appointment_at=appointment.starts_at,
-            practitioner=appointment.practitioner[:200],
-            patient_id=patient.id,
-            family=patient.family[:200],
-            given=patient.given[:200],
-            birth_date=patient.birth_date,
-            band_number=band,
-            record_state=RecordState.PENDING,
-            record_error="",
-        )
-    )
-
-
-def _insert_help(connection: Connection, request: HelpRequest, now: datetime) -> None:
-    patient = request.patient
-    connection.execute(
-        insert(check_in).values(
-            id=request.check_in_id,
-            station=request.station,
-            arrived_at=request.arrived_at,
-            committed_at=now,
-            language=request.language,
-            card_kind="",
-            reason=request.reason,
-            practitioner="",
-            patient_id=patient.id if patient else "",
-            family=patient.family[:200] if patient else "",
-            given=patient.given[:200] if patient else "",
-            birth_date=patient.birth_date if patient else None,
-            record_state=RecordState.NONE,
-            record_error="",
-        )
-    )
-
-
 def _audit(
     connection: Connection, station: str, action: str, check_in_id: UUID, now: datetime, detail: dict[str, str]
 ) -> None:
     entry = AuditEntry(f"station:{station}", action, f"check-in/{check_in_id}", now, detail)
     audit_chain.append(connection, audit, entry)
-
-
-def _print_event(report: PrintReport) -> Event | None:
-    match report.state:
-        case PrintState.PRINTED:
-            return SheetPrinted(report.at, report.check_in_id, report.kind, report.proof or ProofKind.NONE)
-        case PrintState.UNKNOWN:
-            return SheetUnknown(report.at, report.check_in_id, report.kind, report.cause or Cause.NOT_CONFIRMED)
-        case PrintState.EXPIRED:
-            return SheetNotPrinted(report.at, report.check_in_id, report.kind, report.cause, is_over=True)
-        case PrintState.QUEUED if report.cause is not None:
-            return SheetNotPrinted(report.at, report.check_in_id, report.kind, report.cause, is_over=False)
-        case _:
-            return None

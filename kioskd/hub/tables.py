@@ -44,7 +44,6 @@ check_in = Table(
     Column("family", String(200), nullable=False),
     Column("given", String(200), nullable=False),
     Column("birth_date", Date),
-    Column("band_number", Integer),
     Column("record_state", String(16), nullable=False),
     Column("record_error", String(2000), nullable=False),
 )
@@ -144,6 +143,8 @@ band = Table(
     Column("check_in_id", Uuid, ForeignKey("check_in.id"), primary_key=True),
     Column("copy", Integer, primary_key=True),
     Column("number", Integer, nullable=False),
+    # The patient as the band says, every letter of the name.
+    Column("patient", JSON, nullable=False),
     # Who compared name and birth date and put it on, and when.
     Column("put_on_by", String(64), nullable=False),
     Column("put_on_at", UtcDateTime),

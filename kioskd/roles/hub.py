@@ -11,6 +11,7 @@ from kioskd.bus.connection import Bus, open_bus
 from kioskd.bus.displays import DisplayDestination
 from kioskd.bus.hub_server import serve_hub
 from kioskd.bus.topics import SiteTopics
+from kioskd.bus.wake import wake_stations
 from kioskd.config import DESK_AREA, HubConfig, MqttConfig
 from kioskd.core.events import DisplayPublished, RecordDelayed, RecordStored
 from kioskd.forward.destination import FhirDestination
@@ -20,7 +21,8 @@ from kioskd.forward.worker import run_worker
 from kioskd.health import Kind
 from kioskd.hub import tables, tickets
 from kioskd.hub.desk import ReceptionDesk
-from kioskd.hub.site import DISPLAYS, RECORDS, Site, SiteRules
+from kioskd.hub.rules import SiteRules
+from kioskd.hub.site import DISPLAYS, RECORDS, Site
 from kioskd.news import News
 from kioskd.ports import OutboxMessage
 from kioskd.roles.running import Running, broker_of, now, secret, site_key
@@ -52,6 +54,7 @@ async def hub_role(daemon: Running, config: HubConfig, mqtt: MqttConfig) -> Asyn
         )
         if mqtt.site_key_file is not None:
             await parts.enter_async_context(serve_hub(bus, topics, site_key(mqtt), hub))
+            await parts.enter_async_context(beside(wake_stations(bus, topics, news)))
         parts.callback(daemon.watch.look_at("broker", Kind.BROKER, look_at_connection(lambda: bus.is_up)))
         desk = ReceptionDesk(store, rules, news, now, lambda: bus.is_up, lambda: daemon.watch.health, hub.silent_s)
         await _deliver(parts, daemon, store, bus, desk, FhirDestination(client, config.appointment_target), hub)

@@ -9,7 +9,16 @@ from typing import Any
 from uuid import UUID
 
 from kioskd.core.identity import Card, Identified, Reason, Refused
-from kioskd.ports import AttemptReport, CheckInReply, CheckInRequest, DeviceReport, HelpReply, HelpRequest, PrintReport
+from kioskd.ports import (
+    AttemptReport,
+    CheckInReply,
+    CheckInRequest,
+    DeviceReport,
+    HelpReply,
+    HelpRequest,
+    PrintOrder,
+    PrintReport,
+)
 
 
 class ListHub:
@@ -60,6 +69,10 @@ class ListHub:
 
     async def report_device(self, report: DeviceReport) -> None:
         await self._take(report)
+
+    async def orders(self, station: str) -> Sequence[PrintOrder]:
+        await self._take(("orders", station))
+        return ()
 
     async def report_attempt(self, report: AttemptReport) -> None:
         await self._take(report)

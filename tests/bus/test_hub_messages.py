@@ -11,44 +11,62 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kioskd.bus.hub_bodies import (
+    CheckInAnswer,
+    CheckInQuestion,
+    HelpAnswer,
+    HelpQuestion,
+    IdentifyQuestion,
+    identify_answer,
+)
 from kioskd.bus.hub_messages import (
     ASK_FOR_HELP,
     CHECK_IN,
     IDENTIFY,
     METHODS,
+    ORDERS,
     REPORT_ATTEMPT,
     REPORT_DEVICE,
     REPORT_PRINT,
     Answer,
-    AttemptQuestion,
-    CheckInAnswer,
-    CheckInQuestion,
-    DeviceQuestion,
-    HelpAnswer,
-    HelpQuestion,
-    IdentifyQuestion,
     Method,
     NotUnderstood,
-    PrintQuestion,
     Question,
-    identify_answer,
     read,
 )
+from kioskd.bus.hub_reports import AttemptQuestion, DeviceQuestion, OrdersQuestion, PrintQuestion, order_answer
 from kioskd.core.appointment import Appointment, AppointmentStatus
 from kioskd.core.identity import Card, Identified, Reason, Refused
 from kioskd.core.patient import Identifier, PartialDate, Patient, Sex
 from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
-from kioskd.ports import AttemptReport, CheckInReply, CheckInRequest, DeviceReport, HelpReply, HelpRequest, PrintReport
+from kioskd.ports import (
+    AttemptReport,
+    CheckInReply,
+    CheckInRequest,
+    DeviceReport,
+    HelpReply,
+    HelpRequest,
+    PrintOrder,
+    PrintReport,
+)
 from tests.people import NOW, appointment, card, patient
 
 texts = st.text(max_size=20)
 dates = st.none() | st.dates()
 instants = st.datetimes(timezones=st.just(UTC))
 identifiers = st.builds(Identifier, texts, texts)
-patients = st.builds(
-    Patient, texts, st.lists(identifiers, max_size=3).map(tuple), texts, texts, dates, st.sampled_from(Sex), texts
-)
 partial_dates = st.builds(PartialDate, st.integers(1, 9999), st.none() | st.integers(1, 12))
+patients = st.builds(
+    Patient,
+    texts,
+    st.lists(identifiers, max_size=3).map(tuple),
+    texts,
+    texts,
+    dates,
+    st.sampled_from(Sex),
+    texts,
+    st.none() | partial_dates,
+)
 cards = st.builds(
     Card,
     texts,
@@ -105,6 +123,23 @@ print_reports = st.builds(
     st.none() | st.sampled_from(ProofKind),
     st.none() | st.sampled_from(Cause),
     instants,
+    texts,
+    texts,
+    st.none() | st.uuids(),
+)
+print_orders = st.builds(
+    PrintOrder,
+    st.uuids(),
+    texts,
+    texts,
+    st.uuids(),
+    st.sampled_from(SheetKind),
+    st.integers(),
+    instants,
+    texts,
+    st.none() | check_in_replies | help_replies,
+    st.none() | patients,
+    st.none() | st.integers(),
 )
 
 
@@ -154,6 +189,12 @@ def test_reports_come_through_as_they_were(device: DeviceReport, sheet: PrintRep
     assert asked(REPORT_PRINT, PrintQuestion.model_validate(sheet)).core() == sheet
 
 
+@given(texts, st.lists(print_orders, max_size=3))
+def test_print_orders_come_through_as_they_were(station: str, orders: list[PrintOrder]):
+    assert asked(ORDERS, OrdersQuestion(station=station)).station == station
+    assert [order.core() for order in answered(ORDERS, order_answer(orders)).orders] == orders
+
+
 def test_an_instant_is_utc_whatever_the_zone_it_was_said_in():
     local = NOW.astimezone(timezone(timedelta(hours=-7)))
     report = DeviceReport("entrance", "reader", "card-reader", "ready", "", local)
@@ -182,6 +223,7 @@ def test_the_wire_is_what_other_stations_of_a_site_were_promised():
                 "birth_date": "1980-02-03",
                 "sex": "female",
                 "record_number": "100001",
+                "partial_birth_date": None,
             },
             "appointment": {
                 "id": "a1",
@@ -231,6 +273,36 @@ def test_the_wire_is_what_other_stations_of_a_site_were_promised():
         "reason": "timed-out",
         "at": "2026-11-23T08:12:00Z",
     }
+    order = PrintOrder(
+        UUID(int=9), "entrance", "bands", UUID(int=7), SheetKind.WRISTBAND, 2, NOW, "de", None, patient(), 5
+    )
+    assert json.loads(order_answer([order]).model_dump_json(by_alias=True)) == {
+        "orders": [
+            {
+                "order_id": "00000000-0000-0000-0000-000000000009",
+                "station": "entrance",
+                "device": "bands",
+                "check_in_id": "00000000-0000-0000-0000-000000000007",
+                "kind": "wristband",
+                "copy": 2,
+                "ordered_at": "2026-11-23T08:12:00Z",
+                "language": "de",
+                "check_in": None,
+                "help_ticket": None,
+                "patient": {
+                    "id": "p1",
+                    "identifiers": [{"system": "http://fhir.de/sid/gkv/kvid-10", "value": "X000000001"}],
+                    "family": "Huber",
+                    "given": "Anna",
+                    "birth_date": "1980-02-03",
+                    "sex": "female",
+                    "record_number": "100001",
+                    "partial_birth_date": None,
+                },
+                "band_number": 5,
+            }
+        ]
+    }
     refused = identify_answer(Refused(Reason.NO_PATIENT))
     assert json.loads(refused.model_dump_json()) == {"outcome": "refused", "reason": "no-patient", "patient": None}
     assert set(METHODS) == {
@@ -240,6 +312,7 @@ def test_the_wire_is_what_other_stations_of_a_site_were_promised():
         "station-started",
         "report-device",
         "report-print",
+        "orders",
         "report-attempt",
     }
 

@@ -1,4 +1,4 @@
-"""What a real mosquitto lets a station do: ask, read its own answers, and see whether the hub is there."""
+"""What a real mosquitto lets a station do: ask, read its own answers, and see the hub come and call."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -39,6 +39,7 @@ async def test_a_station_can_publish_requests_and_nothing_else(broker: PrivateMo
         for forbidden in (
             topics.display_state("main"),
             topics.status,
+            topics.orders("entrance"),
             bus.reply_topic,
             f"{topics.replies}/station-side-door/station-side-door-0123",
             "kioskd/another-site/request/check-in",
@@ -49,7 +50,7 @@ async def test_a_station_can_publish_requests_and_nothing_else(broker: PrivateMo
                 await bus.publish(forbidden, b"forged", retain=True)
 
 
-async def test_a_station_reads_the_status_and_its_own_answers_and_nothing_else(
+async def test_a_station_reads_the_status_its_own_answers_and_that_it_has_orders_and_nothing_else(
     broker: PrivateMosquitto, topics: SiteTopics
 ):
     seen: list[str] = []
@@ -72,12 +73,14 @@ async def test_a_station_reads_the_status_and_its_own_answers_and_nothing_else(
             f"{topics.replies}/hub/hub-0123",
             "kioskd/praxis",
             mine,
+            topics.orders("entrance"),
+            topics.orders("side-door"),
             topics.status,
         ):
             await hub.publish(topic, b"{}")
         async with asyncio.timeout(SOON_S):
             await last.wait()
-    assert seen == [mine, topics.status]
+    assert seen == [mine, topics.orders("side-door"), topics.status]
 
 
 async def test_answers_to_one_station_are_not_seen_by_another(broker: PrivateMosquitto, topics: SiteTopics):
@@ -163,7 +166,8 @@ def test_every_station_has_an_entry_of_its_own_in_the_rules():
         "user station-entrance\n"
         "topic write kioskd/praxis/request/#\n"
         "topic read kioskd/praxis/status\n"
-        "topic read kioskd/praxis/reply/station-entrance/#"
+        "topic read kioskd/praxis/reply/station-entrance/#\n"
+        "topic read kioskd/praxis/station/entrance/orders"
     )
 
 

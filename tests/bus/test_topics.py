@@ -62,6 +62,7 @@ def test_topic_names_are_the_ones_that_other_systems_were_promised():
     topics = SiteTopics("praxis-am-markt")
     assert topics.status == "kioskd/praxis-am-markt/status"
     assert topics.display_state("wait-2") == "kioskd/praxis-am-markt/display/wait-2/state"
+    assert topics.orders("entrance") == "kioskd/praxis-am-markt/station/entrance/orders"
     assert topics.request("check-in") == "kioskd/praxis-am-markt/request/check-in"
     assert Status.model_validate_json(topics.presence.offline).state == "offline"
 

@@ -62,7 +62,7 @@ from tests.forward import fhir_server
 from tests.people import NOW, appointment, card, patient
 
 SITE = SiteConfig(id="markt", name="Praxis", timezone="Europe/Berlin")
-AREAS = (AreaConfig(id="general", name="Wartezimmer", series="A", rooms=("Zimmer 1",)),)
+AREAS = (AreaConfig(id="general", name="Wartezimmer", series="A", rooms=("Zimmer 1",), wristbands=True),)
 RULES = SiteRules(SITE, HubConfig(records_token_file=Path("unused")), AREAS)
 STATION = "entrance"
 TOKEN = "token-of-the-fault-runs"

@@ -38,7 +38,7 @@ from tests.fakes import ListSchedule, PaperPrinter
 from tests.people import appointment, card, patient
 
 SITE = SiteConfig(id="markt", name="Praxis", timezone="Europe/Berlin")
-AREAS = (AreaConfig(id="general", name="Wartezimmer", series="A", rooms=("Zimmer 1",)),)
+AREAS = (AreaConfig(id="general", name="Wartezimmer", series="A", rooms=("Zimmer 1",), wristbands=True),)
 RULES = SiteRules(SITE, HubConfig(records_token_file=Path("unused")), AREAS)
 PATIENTS = 2000
 LAST_WORD_WITHIN_S = 30.0

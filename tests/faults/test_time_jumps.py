@@ -36,7 +36,7 @@ from tests.people import NOW, appointment, card, patient, request
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOURS_2, DAY = timedelta(hours=2), timedelta(days=1)
-AREAS = (AreaConfig(id="general", name="Wartezimmer", series="A", rooms=("Zimmer 1",)),)
+AREAS = (AreaConfig(id="general", name="Wartezimmer", series="A", rooms=("Zimmer 1",), wristbands=True),)
 HUB = HubConfig(records_token_file=Path("unused"))
 
 

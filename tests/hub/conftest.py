@@ -27,8 +27,8 @@ __all__ = ["postgres", "sqlite_config", "store_config"]
 T = TypeVar("T")
 SITE = SiteConfig(id="markt", name="Praxis", timezone="Europe/Berlin")
 AREAS = (
-    AreaConfig(id="general", name="Wartezimmer", series="A", rooms=("Zimmer 1", "Zimmer 2")),
-    AreaConfig(id="lab", name="Labor", series="B", rooms=("Labor 1",)),
+    AreaConfig(id="general", name="Wartezimmer", series="A", rooms=("Zimmer 1", "Zimmer 2"), wristbands=True),
+    AreaConfig(id="lab", name="Labor", series="C", rooms=("Labor 1",)),
 )
 RULES = SiteRules(SITE, HubConfig(records_token_file=Path("unused"), desk_name="Empfang"), AREAS)
 

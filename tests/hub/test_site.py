@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Connection, event, text
 
-from kioskd.config import AreaConfig, HubConfig
+from kioskd.config import AreaConfig
 from kioskd.core.appointment import AppointmentStatus
 from kioskd.core.events import (
     DeviceChanged,
@@ -139,7 +138,7 @@ async def test_every_area_and_the_desk_have_series_of_their_own(hub: HubUnderTes
         (await hub.site.check_in(in_area(3, "lab"))).label,
         (await hub.site.ask_for_help(help_request())).label,
     ]
-    assert labels == ["B1", "A1", "D1", "B2", "D2"]
+    assert labels == ["C1", "A1", "D1", "C2", "D2"]
 
 
 async def test_an_area_that_the_site_has_not_is_the_first_one(hub: HubUnderTest) -> None:
@@ -148,7 +147,7 @@ async def test_an_area_that_the_site_has_not_is_the_first_one(hub: HubUnderTest)
 
 
 async def test_a_site_without_wristbands_prints_none(hub: HubUnderTest) -> None:
-    rules = SiteRules(SITE, HubConfig(records_token_file=Path("unused"), wristbands=False), RULES.areas)
+    rules = SiteRules(SITE, RULES.hub, tuple(area.model_copy(update={"wristbands": False}) for area in RULES.areas))
     reply = await hub_on(hub.store, hub.news, hub.listening, rules).site.check_in(request())
     assert reply.band_number is None
     assert await hub.rows(tables.band_counter) == []

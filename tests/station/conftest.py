@@ -30,6 +30,7 @@ from kioskd.ports import (
     DeviceReport,
     HelpReply,
     HelpRequest,
+    PrintOrder,
     PrintReport,
 )
 from kioskd.station import jobs
@@ -45,7 +46,7 @@ from tests.people import NOW, appointment, card, patient
 T = TypeVar("T")
 E = TypeVar("E", bound=Event)
 SITE = SiteConfig(id="markt", name="Praxis", timezone="Europe/Berlin")
-AREAS = (AreaConfig(id="general", name="Wartezimmer", series="A", rooms=("Zimmer 1",)),)
+AREAS = (AreaConfig(id="general", name="Wartezimmer", series="A", rooms=("Zimmer 1",), wristbands=True),)
 RULES = SiteRules(SITE, HubConfig(records_token_file=Path("unused")), AREAS)
 WITHIN_S = 10.0
 
@@ -89,6 +90,9 @@ class Wire:
 
     async def report_device(self, report: DeviceReport) -> None:
         await self._through("report_device", self._hub.report_device(report))
+
+    async def orders(self, station: str) -> Sequence[PrintOrder]:
+        return await self._through("orders", self._hub.orders(station))
 
     async def report_attempt(self, report: AttemptReport) -> None:
         await self._through("report_attempt", self._hub.report_attempt(report))

@@ -29,7 +29,16 @@ from kioskd.core.printing import PrintState, SheetKind
 from kioskd.hub import tables as hub_tables
 from kioskd.hub.site import Site, SiteRules
 from kioskd.news import News
-from kioskd.ports import AttemptReport, CheckInReply, CheckInRequest, DeviceReport, HelpReply, HelpRequest, PrintReport
+from kioskd.ports import (
+    AttemptReport,
+    CheckInReply,
+    CheckInRequest,
+    DeviceReport,
+    HelpReply,
+    HelpRequest,
+    PrintOrder,
+    PrintReport,
+)
 from kioskd.station import intents, jobs
 from kioskd.station import tables as station_tables
 from kioskd.station.checkins import CheckIns, Printers
@@ -42,7 +51,7 @@ from tests.people import NOW, appointment, card, patient
 
 T = TypeVar("T")
 SITE = SiteConfig(id="markt", name="Praxis", timezone="Europe/Berlin")
-AREAS = (AreaConfig(id="general", name="Wartezimmer", series="A", rooms=("Zimmer 1",)),)
+AREAS = (AreaConfig(id="general", name="Wartezimmer", series="A", rooms=("Zimmer 1",), wristbands=True),)
 MOST_STEPS = 60
 """More than a whole check-in has; the test below makes sure of it."""
 
@@ -108,6 +117,9 @@ class FusedHub:
 
     async def report_device(self, report: DeviceReport) -> None:
         await self._hub.report_device(report)
+
+    async def orders(self, station: str) -> Sequence[PrintOrder]:
+        return await self._hub.orders(station)
 
     async def report_attempt(self, report: AttemptReport) -> None:
         await self._hub.report_attempt(report)
