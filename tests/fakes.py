@@ -10,7 +10,7 @@ from kioskd.core.appointment import Appointment
 from kioskd.core.patient import Identifier, Patient
 from kioskd.core.printing import Cause, ProofKind
 from kioskd.errors import DeviceUnavailable
-from kioskd.ports import PrinterStatus, Scheduled, TicketSheet, WristbandSheet
+from kioskd.ports import LineKind, PrinterStatus, Scheduled, TicketSheet, WristbandSheet
 
 
 class Clock:
@@ -39,7 +39,8 @@ class PaperPrinter:
 
     def render(self, sheet: TicketSheet | WristbandSheet) -> bytes:
         if isinstance(sheet, TicketSheet):
-            return f"{sheet.title}|{sheet.label}{'|copy' if sheet.is_copy else ''}".encode()
+            title = next(line.text for line in sheet.lines[1:] if line.kind is LineKind.TEXT)
+            return f"{title}|{sheet.label}{'|copy' if sheet.is_copy else ''}".encode()
         return f"band|{sheet.record_number}|{sheet.band_number}".encode()
 
     def open(self) -> None:

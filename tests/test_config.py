@@ -128,7 +128,7 @@ def test_every_problem_is_one_line_with_its_place(old: str, new: str, expected: 
 
 
 def test_two_areas_of_one_name_are_refused() -> None:
-    twice = changed("[records]", '[[area]]\nid = "general"\nname = "x"\nseries = "B"\nrooms = ["r"]\n\n[records]')
+    twice = changed("[records]", '[[area]]\nid = "general"\nname = "x"\nseries = "C"\nrooms = ["r"]\n\n[records]')
     assert problems(twice) == ["site.toml:1: site file: area 'general' is there twice"]
 
 

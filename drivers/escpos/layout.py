@@ -1,24 +1,28 @@
 """A queue ticket as ESC/POS bytes, pure. python-escpos builds the commands; what it sends raw is cleaned before.
 
-Text that the printer's own code page holds is sent as text. Any other line is drawn and sent as dots, because
-printers differ in their code pages, and a wrong letter or a ``?`` in a patient's language is a wrong ticket.
+Text that the printer's own code page holds is sent as text, and only changes of style are sent with it: a ticket in
+Latin letters has less than 350 bytes. Any other line is drawn and sent as dots, because printers differ in their code
+pages, and a wrong letter or a ``?`` in a patient's language is a wrong ticket. A whole line, not the one word: letters
+of two fonts in a line look broken. Which page can be trusted is the profile's matter or the site's (``code_page``);
+on a printer of which nothing is known that is ASCII, so there "Praxis Müller" is a picture of 1 to 2 kB.
+
+Nothing is cut off: a text is wrapped, then set smaller, then refused (CannotPrint).
 The token that a printer answers is not part of it: ``printer`` puts that behind.
 """
 
 from __future__ import annotations
 
 import re
-import textwrap
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from drivers.escpos import EscposConfig
 from drivers.escpos.library import Dummy, Profile
-from drivers.raster import Bitmap, text_bitmap
-from kioskd.ports import TicketSheet
+from drivers.raster import Bitmap, Direction, broken, picture_bitmap, text_bitmap, text_bitmaps, without_isolates
+from kioskd.ports import Align, LineKind, TicketLine, TicketSheet
 
-__all__ = ["CannotPrint", "plain", "ticket_bytes", "without_real_time_commands"]
+__all__ = ["CannotPrint", "picture_command", "plain", "ticket_bytes", "without_real_time_commands"]
 
 # Epson: ESC t n. What clones agree on.
 _CODE_PAGE_NUMBERS = {"CP437": 0, "CP850": 2, "CP1252": 16, "CP866": 17, "CP852": 18, "CP858": 19}
@@ -33,6 +37,12 @@ _FONT_A = (12, 24)
 _BIGGEST = 8  # Epson: GS ! magnifies up to 8 times
 _RASTER_LINE_PX = 34
 """Height of a drawn line next to font A: ascender to descender of Noto Sans, with the same size of letters."""
+_MOST_LINES = {1: 12, 2: 3}
+"""Lines that one text may take, by its size; a bigger one none but its own."""
+_LONGEST_LABEL = 12
+_LOGO_MM = 25
+_MARGIN_END_MM = 3
+_REAL_TIME = re.compile(rb"\x10(?=[\x04\x05\x14])")
 
 
 class CannotPrint(ValueError):
@@ -44,6 +54,7 @@ class _Style:
     size: int = 1
     is_bold: bool = False
     is_inverse: bool = False
+    align: str = "left"
 
 
 class _TicketProfile(Profile):  # type: ignore[misc]  # python-escpos has no types
@@ -62,137 +73,207 @@ def ticket_bytes(sheet: TicketSheet, config: EscposConfig) -> bytes:
     """The whole ticket from ``ESC @`` to the cut. Raises CannotPrint."""
     if not plain(sheet.label):
         raise CannotPrint("the ticket has no number")
-    writer = _Writer(config)
-    writer.line(sheet.site_name, _Style(is_bold=True))
-    writer.feed(1)
-    writer.line(sheet.title, _Style(size=2))
-    if sheet.is_copy:
-        writer.line(f" {plain(config.copy_mark)} ", _Style(size=2, is_bold=True, is_inverse=True))
-    writer.number(sheet.label)
-    for text in sheet.lines:
-        writer.line(text, _Style(size=2))
-    writer.feed(1)
-    writer.line(sheet.footer, _Style())
-    writer.feed(1)
+    writer = _Writer(config, "rtl" if sheet.is_right_to_left else "ltr")
+    for line in sheet.lines:
+        match line.kind:
+            case LineKind.NUMBER:
+                writer.number(line.text)
+            case LineKind.PICTURE:
+                writer.picture(line)
+            case LineKind.GAP:
+                writer.gap(line.size)
+            case LineKind.MARK:
+                writer.mark(line)
+            case LineKind.TEXT:
+                writer.text(line)
     return writer.cut()
 
 
 def plain(text: str) -> str:
-    """NFC, one line, and without a character that steers: C0, C1, bidi controls, other invisible format characters."""
+    """NFC, one line, and without a character that steers: C0, C1, bidi controls, other invisible format characters.
+
+    Kept are joiners, no-break spaces, and isolates (U+2068, U+2069) where each that begins also ends.
+    """
+    kept = "\u200c\u200d\u2068\u2069" if _are_paired(text) else "\u200c\u200d"  # joiners: Persian and Indic spelling
 
     def keep(character: str) -> str:
-        category = unicodedata.category(character)
-        if character.isspace() or category == "Cc":
-            return " " if character.isspace() else ""
-        is_joiner = character in "\u200c\u200d"  # Persian and Indic spelling needs them
-        return character if is_joiner or category not in {"Cf", "Cs", "Co", "Cn"} else ""
+        if character == "\u00a0":
+            return character
+        if character.isspace():
+            return " "
+        return character if character in kept or unicodedata.category(character) not in _NOT_PRINTED else ""
 
-    return " ".join("".join(map(keep, unicodedata.normalize("NFC", text))).split())
+    return re.sub(" +", " ", "".join(map(keep, unicodedata.normalize("NFC", text)))).strip(" ")
+
+
+_NOT_PRINTED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+
+
+def _are_paired(text: str) -> bool:
+    depth = 0
+    for character in text:
+        depth += (character == "\u2068") - (character == "\u2069")
+        if depth not in (0, 1):
+            return False
+    return depth == 0
 
 
 class _Writer:
-    """Lines down the paper, each centred, over one python-escpos ``Dummy``."""
+    """Lines down the paper over one python-escpos ``Dummy``; only what changes is sent."""
 
-    def __init__(self, config: EscposConfig) -> None:
+    def __init__(self, config: EscposConfig, direction: Direction) -> None:
         self._config = config
         self._width = config.width_dots
+        self._direction = direction
+        self._dots_per_mm = config.known.dpi / 25.4
+        self._style = _Style()
+        self._is_smooth = False
         self._printer: Any = Dummy(profile=_TicketProfile(config.width_dots))
         self._printer._raw(INITIALIZE + STATUS_BACK + _USA)
         # Fixed, or it switches pages by itself and sends Chinese as GB18030; it knows no plain ASCII, 437 holds that
         page = "CP437" if config.code_page == "ascii" else config.code_page.upper()
         self._printer.magic.force_encoding(page)
 
-    def line(self, text: str, style: _Style) -> None:
-        """``text`` in as many lines as it needs; nothing for a text without characters."""
-        text = plain(text) if not style.is_inverse else text
-        if not text:
+    def text(self, line: TicketLine) -> None:
+        """A text in as many lines as it needs; nothing for a text without characters."""
+        text = plain(line.text)
+        if not without_isolates(text).strip(" \u00a0"):
             return
-        columns = self._width // (_FONT_A[0] * style.size)
-        if not self._holds(text):
-            self._drawn(text, _RASTER_LINE_PX * style.size, "bold" if style.is_bold else "regular")
+        bare = without_isolates(text)
+        if not self._holds(bare):
+            self._drawn(text, line)
             return
-        self._style(style)
-        self._printer.text("".join(f"{part}\n" for part in _balanced(text, columns)))
+        for size in range(line.size, 0, -1):
+            columns = self._width // (_FONT_A[0] * size)
+            parts = broken(bare, len, columns, _MOST_LINES.get(size, 1))
+            if parts is not None:
+                self._set(_Style(size, line.is_bold, False, self._side(line.align)))
+                self._put("".join(f"{part}\n" for part in parts))
+                return
+        raise CannotPrint(f"a text of {len(bare)} characters does not fit on the paper")
 
     def number(self, label: str) -> None:
         """The ticket number, as big as the paper is wide."""
-        label = plain(label)
+        label = without_isolates(plain(label))
+        if len(label) > _LONGEST_LABEL:
+            raise CannotPrint(f"a number of {len(label)} characters")
         size = min(_BIGGEST, self._width // (_FONT_A[0] * len(label)))
         if not self._holds(label) or size < 2:
-            self._drawn(label, _FONT_A[1] * _BIGGEST, "bold")
+            self._picture(self._line_of_dots(label, _FONT_A[1] * _BIGGEST, "bold"), Align.CENTER)
             return
-        self._style(_Style(size=size, is_bold=True))
-        self._printer.text(f"{label}\n")
+        self._set(_Style(size, True, False, "center"))
+        self._put(f"{label}\n")
 
-    def feed(self, lines: int) -> None:
-        self._style(_Style())
-        self._printer.text("\n" * lines)
+    def mark(self, line: TicketLine) -> None:
+        """White on black, on one line."""
+        text = without_isolates(plain(line.text))
+        size = min(line.size, self._width // (_FONT_A[0] * (len(text) + 2)))
+        if self._holds(text) and size:
+            self._set(_Style(size, True, True, "center"))
+            self._put(f" {text} \n")
+            return
+        drawn = self._line_of_dots(text, _RASTER_LINE_PX * line.size, "bold", self._width * 3 // 4)
+        self._picture(drawn.inverted(_FONT_A[0] * line.size), Align.CENTER)
+
+    def picture(self, line: TicketLine) -> None:
+        try:
+            self._picture(picture_bitmap(line.picture, self._width * 3 // 4, self._dots(_LOGO_MM)), line.align)
+        except ValueError as error:
+            raise CannotPrint(str(error)) from error
+
+    def gap(self, size_mm: float) -> None:
+        self._feed(self._dots(size_mm))
 
     def cut(self) -> bytes:
-        self._printer._raw(_CUT[self._config.cut])
-        return bytes(self._printer.output)
+        if self._config.cut == "none":  # the last line must come past the edge that it is torn off at
+            self._feed(self._dots(self._config.known.head_to_cutter_mm + _MARGIN_END_MM))
+        else:
+            self._feed(self._dots(_MARGIN_END_MM))
+            self._printer._raw(_CUT[self._config.cut])
+        written = bytes(self._printer.output)
+        if _REAL_TIME.search(written):
+            raise CannotPrint("the ticket would hold a command that a printer obeys at once")
+        return written
+
+    def _dots(self, size_mm: float) -> int:
+        return round(size_mm * self._dots_per_mm)
 
     def _holds(self, text: str) -> bool:
         try:
-            text.encode(self._config.code_page)
+            text.replace("\u00a0", " ").encode(self._config.code_page)
         except UnicodeEncodeError:
             return False
         return True
 
-    def _style(self, style: _Style) -> None:
+    def _side(self, align: Align) -> str:
+        left, right = ("left", "right") if self._direction == "ltr" else ("right", "left")
+        return {Align.START: left, Align.CENTER: "center", Align.END: right}[align]
+
+    def _put(self, text: str) -> None:
+        self._printer.text(text.replace("\u00a0", " "))
+
+    def _feed(self, dots: int) -> None:
+        while dots > 0:  # Epson: ESC J n, n dots on a printer whose vertical unit is a dot
+            step = min(dots, 255)
+            self._printer._raw(b"\x1bJ" + bytes((step,)))
+            dots -= step
+
+    def _set(self, style: _Style) -> None:
+        """Send what differs from the style before."""
+        old, self._style = self._style, style
+        if style.size > 1 and not self._is_smooth:
+            self._is_smooth = True
+            self._printer.set(smooth=True)
+        if style.size != old.size:
+            self._printer.set(custom_size=True, width=style.size, height=style.size)
+        changed = {"bold": "is_bold", "invert": "is_inverse", "align": "align"}
         self._printer.set(
-            align="center",
-            font="a",
-            bold=style.is_bold,
-            invert=style.is_inverse,
-            smooth=style.size >= 2,
-            custom_size=True,
-            width=style.size,
-            height=style.size,
+            **{name: getattr(style, key) for name, key in changed.items() if getattr(style, key) != getattr(old, key)}
         )
 
-    def _drawn(self, text: str, height_px: int, weight: Any) -> None:
-        """``text`` as dots, on two lines or more where one would be too small to read."""
-        for min_height_px in (height_px * 3 // 4, 20):
+    def _drawn(self, text: str, line: TicketLine) -> None:
+        """``text`` as dots, in as many lines as it needs."""
+        weight: Any = "bold" if line.is_bold else "regular"
+        problem: ValueError | None = None
+        for size in range(line.size, 0, -1):
+            height_px, most = _RASTER_LINE_PX * size, _MOST_LINES.get(size, 1)
             try:
-                bitmap = text_bitmap(text, height_px, self._width, weight, min_height_px)
+                drawn = text_bitmaps(text, height_px, self._width, weight, most, self._direction)
             except ValueError as error:
                 problem = error
-            else:
-                self._raster(bitmap)
-                return
-            words = text.split()
-            if len(words) > 1:
-                half = _middle(words)
-                self._drawn(" ".join(words[:half]), height_px, weight)
-                self._drawn(" ".join(words[half:]), height_px, weight)
-                return
+                continue
+            for bitmap in drawn:
+                self._picture(bitmap, line.align)
+            return
         raise CannotPrint(str(problem))
 
-    def _raster(self, bitmap: Bitmap) -> None:
-        """``GS v 0``, centred by white bytes of our own: clones do not align pictures."""
-        left = (self._width - bitmap.width_px) // 16
-        row_bytes = left + bitmap.row_bytes
-        rows = [
-            bytes(left) + bitmap.rows[at : at + bitmap.row_bytes] for at in range(0, len(bitmap.rows), bitmap.row_bytes)
-        ]
-        size = row_bytes.to_bytes(2, "little") + bitmap.height_px.to_bytes(2, "little")
-        self._printer.set(align="left")
-        self._printer._raw(b"\x1dv0\x00" + size + without_real_time_commands(b"".join(rows)))
+    def _line_of_dots(self, text: str, height_px: int, weight: Any, max_width_px: int | None = None) -> Bitmap:
+        try:
+            return text_bitmap(text, height_px, max_width_px or self._width, weight)
+        except ValueError as error:
+            raise CannotPrint(str(error)) from error
+
+    def _picture(self, bitmap: Bitmap, align: Align) -> None:
+        """Dots at their place, which white dots of our own make: clones do not align pictures."""
+        above, inked, below = bitmap.without_white_rows()
+        free = self._width - inked.width_px
+        left = {"left": 0, "center": free // 2, "right": free}[self._side(align)]
+        self._feed(above)
+        self._set(replace(self._style, align="left"))
+        self._printer._raw(picture_command(inked.moved_right(left)))
+        self._feed(below)
 
 
-def _balanced(text: str, columns: int) -> list[str]:
-    """As few lines as fit, of about the same length: no single word on the last one."""
-    lines = textwrap.wrap(text, columns, drop_whitespace=False)
-    while len(narrower := textwrap.wrap(text, columns - 1, drop_whitespace=False)) == len(lines) and columns > 2:
-        lines, columns = narrower, columns - 1
-    return [line.strip() for line in lines] if len(lines) > 1 else lines
+def picture_command(bitmap: Bitmap) -> bytes:
+    """Epson: ``GS v 0``. Neither the size nor the dots in it read as a command that a printer obeys at once."""
+    height, rows = bitmap.height_px, bitmap.rows
+    while _REAL_TIME.search(header := _size(bitmap.row_bytes, height) + rows[:1]):
+        height, rows = height + 1, rows + bytes(bitmap.row_bytes)
+    return b"\x1dv0\x00" + header[:4] + without_real_time_commands(rows)
 
 
-def _middle(words: list[str]) -> int:
-    """After which word to break, so that the two lines are about equally long."""
-    lengths = [len(word) for word in words]
-    return min(range(1, len(words)), key=lambda at: abs(sum(lengths[:at]) - sum(lengths[at:])))
+def _size(row_bytes: int, height: int) -> bytes:
+    return row_bytes.to_bytes(2, "little") + height.to_bytes(2, "little")
 
 
 def without_real_time_commands(dots: bytes) -> bytes:
@@ -201,4 +282,4 @@ def without_real_time_commands(dots: bytes) -> bytes:
     A printer obeys these also inside a picture (Epson, DLE EOT): it would answer, drop its buffer or kick the
     drawer. ``GS ( D`` switches only DLE DC4 off, and only on printers that know it.
     """
-    return re.sub(rb"\x10(?=[\x04\x05\x14])", b"\x18", dots)
+    return _REAL_TIME.sub(b"\x18", dots)

@@ -1,11 +1,21 @@
-"""Text as 1-bit pictures, for what a printer's own fonts do not hold. Pure but for reading the installed fonts.
+"""Text and pictures as 1-bit dots, for what a printer's own fonts do not hold. Pure but for reading installed fonts.
 
-``text_bitmap`` draws one line with Debian's Noto fonts (``apt install fonts-noto-core``), Arabic shaped and right
-to left. Printers' drivers put the ``Bitmap`` into their own command: ESC/POS ``GS v 0``, ZPL ``^GFA``.
+``text``     one line of text, or as many as a width needs, with Debian's Noto fonts (``apt install fonts-noto-core``,
+             for Chinese, Japanese and Korean ``fonts-droid-fallback``), Arabic shaped
+``bidi``     the order of a line that has both directions
+``lines``    where a text is broken
+``picture``  a picture file, dithered
+``fonts``    which installed font holds which characters
+
+Printers' drivers put a ``Bitmap`` into their own command: ESC/POS ``GS v 0``, ZPL ``^GFA``.
 """
 
 from __future__ import annotations
 
-from drivers.raster.text import Bitmap, text_bitmap
+from drivers.raster.bidi import Direction, without_isolates
+from drivers.raster.bitmap import Bitmap
+from drivers.raster.lines import broken
+from drivers.raster.picture import picture_bitmap
+from drivers.raster.text import text_bitmap, text_bitmaps
 
-__all__ = ["Bitmap", "text_bitmap"]
+__all__ = ["Bitmap", "Direction", "broken", "picture_bitmap", "text_bitmap", "text_bitmaps", "without_isolates"]

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from kioskd import config
 from kioskd.station.devices.registry import DisabledDevice, card_kinds, driver_names, find_devices, load_driver
+from kioskd.station.templates import load_form
 
 
 def check(file: Path) -> int:
     """Check a site file and each of its devices; 78 when it has a problem. Raises ConfigError."""
     site = config.load(file)
+    load_form(site.ticket, site.site.languages)
     found = find_devices(site.device, file.read_text(encoding="utf-8"), str(file))
     problems = [
         d for d in found if isinstance(d, DisabledDevice) and next(b for b in site.device if b.name == d.name).enabled

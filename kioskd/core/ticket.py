@@ -11,8 +11,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-SERIES_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
-"""Letters that name a series; without I, O and Q, which are read as 1 and 0 from afar."""
+SERIES_LETTERS = "ACDEFGHJKLMNPRSTUVWXYZ"
+"""Letters that name a series; without I, O, Q and B, which are read as 1, 0 and 8 from afar. They mean nothing."""
 
 
 @dataclass(frozen=True, slots=True)

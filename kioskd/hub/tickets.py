@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -29,9 +29,19 @@ _NEXT_VERSION = text(
 )
 
 
-def allocate(connection: Connection, site: str, day: date, series: str, area: str, check_in_id: UUID) -> Ticket:
+def allocate(
+    connection: Connection,
+    site: str,
+    day: date,
+    series: str,
+    area: str,
+    check_in_id: UUID,
+    skipped_numbers: Collection[int] = (),
+) -> Ticket:
     """The next number of a series on a business day, as a waiting ticket. The counter's row is locked until commit."""
-    number = int(connection.execute(_NEXT_NUMBER, {"day": day, "series": series}).scalar_one())
+    number = 0
+    while number == 0 or number in skipped_numbers:
+        number = int(connection.execute(_NEXT_NUMBER, {"day": day, "series": series}).scalar_one())
     made = Ticket(uuid4(), site, day, series, number)
     connection.execute(
         insert(ticket).values(

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
@@ -27,6 +28,7 @@ from kioskd.errors import NotPrinted, RuleViolation, Unreachable
 from kioskd.ports import CheckInReply, CheckInRequest, HelpReply, HelpRequest, Hub, TicketPrinter, WristbandPrinter
 from kioskd.station import bands, intents, jobs, sheets
 from kioskd.station.sheets import Translate
+from kioskd.station.templates import STANDARD, TicketForm
 from kioskd.store import Store
 
 log = logging.getLogger(__name__)
@@ -59,6 +61,7 @@ class CheckIns:
         translate: Translate,
         gs1_company_prefix: str = "",
         ask_within_s: float = ASK_WITHIN_S,
+        form: TicketForm = STANDARD,
     ) -> None:
         self._site = site
         self._store = store
@@ -68,6 +71,7 @@ class CheckIns:
         self._translate = translate
         self._gs1_company_prefix = gs1_company_prefix
         self._ask_within_s = ask_within_s
+        self._form = form
 
     async def check_in(self, request: CheckInRequest) -> tuple[CheckInReply, Sequence[PrintJob]]:
         """Check in a patient who stands here: the hub's answer and the new print jobs.
@@ -91,13 +95,13 @@ class CheckIns:
         Nothing when the first ticket is not UNKNOWN, or was said to be missing before: then the desk decides.
         """
         now = self._clock()
-        words = (language, self._site.name, self._site.zone, self._translate)
+        words = self._words(language)
         if isinstance(reply, CheckInReply):
-            kind, sheet = SheetKind.TICKET, sheets.ticket_sheet(reply, *words)
+            kind, sheet = SheetKind.TICKET, sheets.ticket_sheet(reply, *words, is_copy=True)
         else:
-            kind, sheet = SheetKind.HELP_TICKET, sheets.help_sheet(reply, *words)
+            kind, sheet = SheetKind.HELP_TICKET, sheets.help_sheet(reply, *words, is_copy=True)
         first = JobKey(reply.check_in_id, kind)
-        copy = self._job(replace(first, copy=2), self._printers.ticket, replace(sheet, is_copy=True), now)
+        copy = self._job(replace(first, copy=2), self._printers.ticket, sheet, now)
 
         def commit(connection: Connection) -> Sequence[PrintJob]:
             unknown = jobs.load(connection, first)
@@ -151,7 +155,7 @@ class CheckIns:
     async def _ask_for_help(self, request: HelpRequest, is_patient_here: bool) -> tuple[HelpReply, Sequence[PrintJob]]:
         reply = await within(self._hub.ask_for_help(request), self._within_s(is_patient_here))
         now = self._clock()
-        sheet = sheets.help_sheet(reply, request.language, self._site.name, self._site.zone, self._translate)
+        sheet = sheets.help_sheet(reply, *self._words(request.language))
         job = self._job(JobKey(reply.check_in_id, SheetKind.HELP_TICKET), self._printers.ticket, sheet, now)
 
         def commit(connection: Connection) -> Sequence[PrintJob]:
@@ -176,8 +180,12 @@ class CheckIns:
         return [] if copy is None else [self._ticket_job(request, reply, copy, now)]
 
     def _ticket_job(self, request: CheckInRequest, reply: CheckInReply, copy: int, now: datetime) -> PrintJob:
-        sheet = sheets.ticket_sheet(reply, request.language, self._site.name, self._site.zone, self._translate)
+        sheet = sheets.ticket_sheet(reply, *self._words(request.language))
         return self._job(JobKey(reply.check_in_id, SheetKind.TICKET, copy), self._printers.ticket, sheet, now)
+
+    def _words(self, language: str) -> tuple[str, str, ZoneInfo, Translate, TicketForm]:
+        """What every ticket in a language is made with."""
+        return language, self._site.name, self._site.zone, self._translate, self._form
 
     def _job(
         self,

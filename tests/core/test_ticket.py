@@ -26,8 +26,8 @@ def test_a_label_is_series_and_number() -> None:
 
 
 def test_no_series_is_read_as_a_digit() -> None:
-    assert not set("IOQ") & set(SERIES_LETTERS)
-    assert len(set(SERIES_LETTERS)) == len(SERIES_LETTERS) == 23
+    assert not set("IOQB") & set(SERIES_LETTERS)
+    assert len(set(SERIES_LETTERS)) == len(SERIES_LETTERS) == 22
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,10 @@ import pytest
 from kioskd.core.printing import Cause, ProofKind
 from kioskd.errors import DeviceUnavailable, NotPrinted
 from kioskd.ports import TicketPrinter, TicketSheet
+from tests.sheets import simple_ticket
 
-TICKET = TicketSheet(
-    site_name="Riverside Clinic",
-    title="Your number",
-    label="A12",
-    lines=("Waiting area B, first floor", "09:40"),
-    footer="Please keep this ticket.",
-)
+_WORDS = ("Riverside Clinic", "Your number", ("Waiting area B, first floor", "09:40"), "Please keep this ticket.")
+TICKET = simple_ticket("A12", *_WORDS)
 WITHIN_S = 10.0
 HELD_S = 0.3
 
@@ -41,7 +37,7 @@ class TicketBench(Protocol):
 
 
 def ticket(label: str) -> TicketSheet:
-    return TicketSheet(TICKET.site_name, TICKET.title, label, TICKET.lines, TICKET.footer)
+    return simple_ticket(label, *_WORDS)
 
 
 class TicketPrinterContract:

@@ -24,7 +24,7 @@ from drivers.zpl.virtual import VirtualWristbandPrinter
 from kioskd.config import StoreConfig
 from kioskd.core.printing import JobKey, PrintJob, PrintState, SheetKind
 from kioskd.news import News
-from kioskd.ports import TicketPrinter, TicketSheet, WristbandPrinter, WristbandSheet
+from kioskd.ports import TicketPrinter, WristbandPrinter, WristbandSheet
 from kioskd.station import jobs
 from kioskd.station.devices.supervisor import ManagedDevice
 from kioskd.station.printing import PrintQueue
@@ -32,6 +32,7 @@ from kioskd.station.tables import SCHEMA
 from kioskd.store import Store, open_store
 from tests.faults.chaos_proxy import CLEAR, Fault, Kind, Way, chaos_proxy
 from tests.faults.outcome import Outcome
+from tests.sheets import simple_ticket
 
 OVER_WITHIN_S = 60.0
 IDLE_WITHIN_S = 20.0
@@ -88,7 +89,7 @@ class TicketBench:
 
     @staticmethod
     def payload(driver: TicketPrinter, label: str) -> bytes:
-        return driver.render(TicketSheet("Praxis am Markt", "Ihre Nummer", label, ("Wartezimmer", "09:40"), "Danke."))
+        return driver.render(simple_ticket(label))
 
     def came_out(self) -> Sheets:
         """A sheet is whole when the two labels are told apart and everything is on it, and cut."""

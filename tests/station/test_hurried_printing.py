@@ -34,6 +34,7 @@ from kioskd.station.devices.supervisor import ManagedDevice
 from kioskd.station.printing import PrintQueue
 from kioskd.store import Store, open_store
 from tests.bus.list_hub import ListHub
+from tests.sheets import simple_ticket
 from tests.store.conftest import key_file
 
 HURRIED = DeviceClock(20)
@@ -44,7 +45,7 @@ HELD_AT_MOST_S = 40.0
 
 
 def ticket(label: str) -> TicketSheet:
-    return TicketSheet("Praxis am Markt", "Ihre Nummer", label, ("Wartezimmer", "09:40"), "Danke.")
+    return simple_ticket(label)
 
 
 def band(number: int) -> WristbandSheet:

@@ -1,0 +1,107 @@
+"""Where a text is broken into lines: between words, and between Chinese, Japanese and Korean characters. Pure.
+
+The widths are measured by whoever draws, in dots or in columns. Of all ways to break into the fewest lines the one is
+taken whose widest line is the narrowest, so that no single word is left on the last.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Sequence
+
+__all__ = ["broken", "chunks"]
+
+# What must not begin or end a line (the common part of the Chinese and Japanese rules, CLREQ 3.1.3 and JLREQ 3.1.7).
+_NEVER_FIRST = frozenset("、。，．：；？！）」』】》〉〕］｝…—・％ー々")
+_NEVER_LAST = frozenset("（「『【《〈〔［｛￥＄")
+_BISECTIONS = 16
+
+
+def chunks(text: str) -> list[str]:
+    """The pieces of a text that stay whole, each with the space behind it. Joined they are the text."""
+    pieces: list[str] = []
+    may_break = True
+    for at, character in enumerate(text):
+        if may_break:
+            pieces.append(character)
+        else:
+            pieces[-1] += character
+        may_break = at + 1 < len(text) and _may_break(text, at + 1)
+    return pieces
+
+
+def _may_break(text: str, at: int) -> bool:
+    """Whether a line may end before the character ``at``."""
+    before, after = text[at - 1], text[at]
+    if after == " " or _is_mark(after):
+        return False
+    if before == " " and at > 1 and text[at - 2].isdigit() and after.isalpha():
+        return False  # a number stays with the word that it counts
+    if before == " " or (before in "-–/" and at > 1 and text[at - 2].isalpha() and after.isalpha()):
+        return True
+    if after in _NEVER_FIRST or before in _NEVER_LAST:
+        return False
+    return _stands_alone(before) or _stands_alone(after)
+
+
+def _stands_alone(character: str) -> bool:
+    """Whether lines may break around a character of a script that is written without spaces."""
+    return unicodedata.east_asian_width(character) in {"W", "F"}
+
+
+def _is_mark(character: str) -> bool:
+    return unicodedata.category(character) in {"Mn", "Me", "Mc", "Cf"}
+
+
+def broken(text: str, width_of: Callable[[str], float], limit: float, most_lines: int) -> list[str] | None:
+    """The lines of a text, or None when a piece is wider than ``limit`` or they are more than ``most_lines``."""
+    pieces = chunks(text)
+    if any(width_of(piece.rstrip(" ")) > limit for piece in pieces):
+        return None
+    lines = _balanced(pieces, width_of, limit)
+    if len(lines) > most_lines:
+        return None
+    sentences = _sentences(pieces)
+    if len(lines) > 1 and len(sentences) > 1:
+        apart = [line for sentence in sentences for line in _balanced(sentence, width_of, limit)]
+        return apart if len(apart) == len(lines) else lines
+    return lines
+
+
+def _sentences(pieces: list[str]) -> list[list[str]]:
+    found: list[list[str]] = [[]]
+    for piece in pieces:
+        found[-1].append(piece)
+        word = piece.rstrip(" ")
+        # Not behind "Dr." or "24.": a full stop ends a sentence where a word of some length stands before it.
+        if word[-1:] in "?!。？！؟" or (word[-1:] == "." and len(word) > 4 and word[:-1].isalpha()):
+            found.append([])
+    return [sentence for sentence in found if sentence]
+
+
+def _balanced(pieces: list[str], width_of: Callable[[str], float], limit: float) -> list[str]:
+    """The fewest lines, and of all ways to break into so many the one whose widest line is the narrowest."""
+    whole = [width_of(piece) for piece in pieces]
+    bare = [width_of(piece.rstrip(" ")) for piece in pieces]
+    ends = _fill(whole, bare, limit)
+    too_narrow, wide_enough = max(bare, default=0.0) - 1, limit
+    for _ in range(_BISECTIONS if len(ends) > 1 else 0):
+        tried = (too_narrow + wide_enough) / 2
+        if max(bare) <= tried and len(_fill(whole, bare, tried)) == len(ends):
+            wide_enough = tried
+        else:
+            too_narrow = tried
+    ends = _fill(whole, bare, wide_enough)
+    return ["".join(pieces[begin:end]).rstrip(" ") for begin, end in zip([0, *ends], ends, strict=False)]
+
+
+def _fill(whole: Sequence[float], bare: Sequence[float], limit: float) -> list[int]:
+    """Where each line ends when each takes as many pieces as fit; ``bare``: widths without the space behind."""
+    ends: list[int] = []
+    used = 0.0
+    for at, (width, without_space) in enumerate(zip(whole, bare, strict=True)):
+        if used and used + without_space > limit + 1e-6:
+            ends.append(at)
+            used = 0.0
+        used += width
+    return [*ends, len(whole)] if whole else []

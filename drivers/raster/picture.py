@@ -1,0 +1,43 @@
+"""A picture file as black dots: a clinic's logo, scaled to the paper and dithered."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from io import BytesIO
+
+from PIL import Image, ImageOps
+
+from drivers.raster.bitmap import Bitmap
+
+__all__ = ["picture_bitmap"]
+
+_MOST_PX = 16_000_000
+
+
+@lru_cache(maxsize=16)
+def picture_bitmap(png: bytes, max_width_px: int, max_height_px: int) -> Bitmap:
+    """A PNG file on white paper, made smaller to fit and never bigger; white margins are left out.
+
+    Drawings in black keep their edges; greys and colours become dots (Floyd and Steinberg).
+    Raises ValueError for what is not a PNG picture, or has nothing dark in it.
+    """
+    try:
+        with Image.open(BytesIO(png), formats=["PNG"]) as file:
+            if file.width * file.height > _MOST_PX:
+                raise ValueError("the picture has too many dots")
+            drawn = file.convert("RGBA")
+    except (OSError, SyntaxError, Image.DecompressionBombError):
+        raise ValueError("the picture is not a PNG file that can be read") from None
+    paper = Image.new("RGBA", drawn.size, "white")
+    paper.alpha_composite(drawn)
+    grey = paper.convert("L")
+    ink = ImageOps.invert(grey).point([0 if value < 16 else 255 for value in range(256)]).getbbox()
+    if ink is None:
+        raise ValueError("the picture has nothing dark in it")
+    grey = grey.crop(ink)
+    scale = min(1.0, max_width_px / grey.width, max_height_px / grey.height)
+    size = (max(1, int(grey.width * scale)), max(1, int(grey.height * scale)))
+    if size != grey.size:
+        grey = grey.resize(size, Image.Resampling.LANCZOS)
+    dots = ImageOps.invert(ImageOps.autocontrast(grey, cutoff=1)).convert("1", dither=Image.Dither.FLOYDSTEINBERG)
+    return Bitmap(dots.width, dots.height, dots.tobytes())
