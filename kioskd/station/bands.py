@@ -1,24 +1,124 @@
-"""What a wristband says."""
+"""What wristbands and labels say. Texts go through ``translate(language, text)``, in the site's first language.
+
+Only what is written here can stand on a band: two identifiers of the person, and a warning of a similar name that staff
+asked for. An allergy, an infection and the like never do: the daemon does not know them, and a band without a mark
+would be read as "none".
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from kioskd.core.patient import Patient
-from kioskd.ports import WristbandSheet
+from kioskd.core.printing import SheetKind
+from kioskd.ports import LabelSheet, Newborn, SheetWords, UnknownPerson, WristbandSheet
 
 
-def wristband_sheet(patient: Patient, band_number: int, gs1_company_prefix: str) -> WristbandSheet | None:
+@dataclass(frozen=True, slots=True)
+class SheetStyle:
+    """How a site writes its bands and labels. ``number_groups``: see ``core.patient.in_groups``."""
+
+    number_groups: tuple[int, ...] = ()
+    words: SheetWords = field(default_factory=SheetWords)
+
+
+PLAIN = SheetStyle()
+
+
+def sheet_style(language: str, translate: Callable[[str, str], str], number_groups: tuple[int, ...] = ()) -> SheetStyle:
+    """The style of a site whose staff read this language."""
+
+    def _(text: str) -> str:
+        return translate(language, text)
+
+    words = SheetWords(
+        born=_("Born"),
+        number=_("No."),
+        similar_name=_("Similar name"),
+        unknown=_("Unknown"),
+        unknown_male=_("Unknown male"),
+        unknown_female=_("Unknown female"),
+        arrived=_("Arrived"),
+        baby_of=_("Baby of"),
+        baby_of_several=_("Baby {order} of"),
+        mother=_("Mother"),
+    )
+    return SheetStyle(number_groups, words)
+
+
+def wristband_sheet(
+    patient: Patient,
+    band_number: int,
+    gs1_company_prefix: str,
+    style: SheetStyle = PLAIN,
+    is_name_similar: bool = False,
+) -> WristbandSheet | None:
     """The band of a patient, or None when two identifiers of the person are not known (NPSG.01.01.01)."""
-    if patient.birth_date is None or not patient.record_number:
+    born = patient.birth_date or patient.partial_birth_date
+    if born is None or not patient.record_number or not (patient.family or patient.given):
         return None
     return WristbandSheet(
         family=patient.family,
         given=patient.given,
-        birth_date=patient.birth_date,
+        birth_date=born,
         record_number=patient.record_number,
         band_number=band_number,
         gsrn=gsrn(gs1_company_prefix, patient.record_number),
+        number_groups=style.number_groups,
+        is_name_similar=is_name_similar,
+        words=style.words,
+    )
+
+
+def unnamed_sheet(
+    person: UnknownPerson | Newborn,
+    record_number: str,
+    band_number: int,
+    gs1_company_prefix: str,
+    style: SheetStyle = PLAIN,
+) -> WristbandSheet | None:
+    """The band of who has no name yet, or None without a record number, or a newborn's mother, to tell them by."""
+    has_mother = isinstance(person, UnknownPerson) or bool(person.mother_family or person.mother_given)
+    if not record_number or not has_mother:
+        return None
+    return WristbandSheet(
+        family="",
+        given="",
+        birth_date=None,
+        record_number=record_number,
+        band_number=band_number,
+        gsrn=gsrn(gs1_company_prefix, record_number),
+        number_groups=style.number_groups,
+        unknown=person if isinstance(person, UnknownPerson) else None,
+        newborn=person if isinstance(person, Newborn) else None,
+        words=style.words,
+    )
+
+
+def label_sheet(
+    kind: SheetKind, patient: Patient, made_at: datetime, title: str = "", code: str = "", style: SheetStyle = PLAIN
+) -> LabelSheet | None:
+    """A label of a patient's specimen or document, or None when two identifiers of the person are not known.
+
+    ``made_at``: the site's local time. ``code``: what the barcode says, the record number if it is empty.
+    """
+    born = patient.birth_date or patient.partial_birth_date
+    if born is None or not patient.record_number or not (patient.family or patient.given):
+        return None
+    return LabelSheet(
+        kind=kind,
+        family=patient.family,
+        given=patient.given,
+        birth_date=born,
+        record_number=patient.record_number,
+        made_at=made_at,
+        title=title,
+        code=code,
+        number_groups=style.number_groups,
+        words=style.words,
     )
 
 
