@@ -2,7 +2,9 @@
 
 ``layout``      a ticket as bytes, pure
 ``status``      what comes back, as frames and then as a ``PrinterStatus``, pure
+``profiles``    the common printers and what is known of them, pure data
 ``connection``  one connection to the printer, over a ``drivers.line``
+``preparation`` a new connection made ready: earlier remains flushed, what can be proven asked
 ``printer``     the device: status, send once, prove
 ``library``     python-escpos, imported without what it leaves behind
 ``virtual``     a printer in software at the end of a real socket, for the demo and for tests; its network board is
@@ -12,10 +14,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from drivers.escpos.profiles import NARROWEST_DOTS, PROFILES, CodePage, Cut, PaperWidth, Profile, ProfileName
 from drivers.line import Baud, Flow, LineAddress, line_address
 from kioskd.ports import CardKind, DriverConfig
 
@@ -23,10 +26,6 @@ if TYPE_CHECKING:
     from drivers.escpos.printer import EscposPrinter
 
 __all__ = ["EscposConfig", "EscposDriver"]
-
-CodePage = Literal["ascii", "cp437", "cp850", "cp852", "cp858", "cp866", "cp1252"]
-
-_DOTS = {80: 576, 58: 384}
 
 
 class EscposConfig(DriverConfig):
@@ -38,14 +37,22 @@ class EscposConfig(DriverConfig):
     """Of a serial port, as set on the printer (8 data bits, no parity)."""
     flow: Flow = "rts-cts"
     """How a serial printer says that its buffer is full, as set on the printer."""
-    paper_width_mm: Literal[58, 80] = 80
+    profile: ProfileName = "generic"
+    """The family of the printer; the four keys below are its own unless they are set."""
+    paper_width_mm: PaperWidth = 80
     print_width_dots: int | None = Field(default=None, ge=200, le=1024)
-    """Dots of a printed line where they differ from 576 (80 mm) and 384 (58 mm), such as 512 for a TM-T88V."""
+    """Dots of a printed line where they differ from the profile's."""
     code_page: CodePage = "ascii"
     """The page that was seen to print right on this very printer. Characters outside it are drawn as pictures."""
-    cut: Literal["partial", "full"] = "partial"
+    cut: Cut = "partial"
     copy_mark: str = Field(default="COPY", min_length=1, max_length=20)
     """What stands above the number of a second copy."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _profile_fills_in(cls, keys: Any) -> Any:
+        known = PROFILES.get(keys.get("profile", "generic")) if isinstance(keys, dict) else None
+        return known.defaults() | keys if known is not None else keys
 
     @field_validator("port")
     @classmethod
@@ -59,9 +66,14 @@ class EscposConfig(DriverConfig):
         return line_address(self.port, self.baud, self.flow)
 
     @property
+    def known(self) -> Profile:
+        """What is known of the printer's family."""
+        return PROFILES[self.profile]
+
+    @property
     def width_dots(self) -> int:
-        """Dots of a printed line."""
-        return self.print_width_dots or _DOTS[self.paper_width_mm]
+        """Dots of a printed line. Paper that a family is not made for is printed as any printer could."""
+        return self.print_width_dots or self.known.width_dots.get(self.paper_width_mm, NARROWEST_DOTS)
 
 
 class EscposDriver:

@@ -18,6 +18,7 @@ class Connection:
     def __init__(self, device: str, address: LineAddress, clock: DeviceClock = MACHINE) -> None:
         """Raises DeviceUnavailable."""
         self._device = device
+        self._address = address
         self._clock = clock
         self._line = open_line(device, address, clock)
         self._parser = FrameParser()
@@ -32,17 +33,16 @@ class Connection:
         self.texts: list[str] = []
         """Answers to GS I, such as maker and model."""
 
-    @property
-    def has_worked_off(self) -> bool:
-        """Whether the printer has answered anything that was not a real-time request."""
-        return bool(self.status_back or self.finished_ids or self.queued_answers or self.texts)
-
     def close(self) -> None:
         self._line.close()
 
     def write(self, data: bytes, until: float) -> None:
         """Hand over all of ``data`` until a moment of the clock. Raises line.WriteFailed."""
         self._line.write(data, until)
+
+    def seconds_for(self, count: int) -> float:
+        """How long ``count`` bytes take on the line at least; 10 bits a byte on a serial one."""
+        return 10 * count / self._address.baud if self._address.kind == "serial" else 0.0
 
     def hear_pending(self) -> None:
         """Take what has already arrived. Raises DeviceUnavailable when the printer closed the connection."""

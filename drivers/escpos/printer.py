@@ -2,8 +2,9 @@
 
 A sheet is proven by the printer's own answer behind it, on the same connection (an epoch): ``37 22 token 00`` when the
 printer knows process ids (GS ( H), else the answer to a queued ``GS r``. Which of them it knows is asked at the
-start of each epoch and not looked up by model, because clones lie about their model. A connection that died is
-never opened again from inside: the bytes behind the break would print as garbage, or twice.
+start of each epoch (``preparation``) and not looked up by model, because clones lie about their model. A printer that
+answers neither prints without proof, and says so: ``PrinterStatus.proof`` is NONE while ``is_ready``. A connection
+that died is never opened again from inside: the bytes behind the break would print as garbage, or twice.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 
 from drivers.escpos import EscposConfig
 from drivers.escpos.connection import Connection
-from drivers.escpos.layout import INITIALIZE, STATUS_BACK, CannotPrint, ticket_bytes
+from drivers.escpos.layout import INITIALIZE, CannotPrint, ticket_bytes
+from drivers.escpos.preparation import CUT, FENCE, Preparation, process_id
 from drivers.escpos.status import cause_of_answers, cause_of_block, is_paper_low
 from drivers.line import WriteFailed
 from kioskd.clock import MACHINE, DeviceClock
@@ -25,22 +27,14 @@ __all__ = ["EscposPrinter"]
 ANSWER_WITHIN_S = 1.0
 STATUS_WITHIN_S = 2.5
 SEND_WITHIN_S = 5.0
+SEND_AT_MOST_S = 13.0
+"""Of a drawn ticket on a slow serial line."""
 DRAIN_S = 0.1
-FLUSH_BYTES = 8192
-PROBE_TRIES = 3
-GRACE_S = 0.3
 REMEMBERED_SHEETS = 64
-MOST_FENCES = 64
 
-_PROBE_ID = b"0000"
-_FENCE = b"\x1dr\x01"  # Epson: GS r 1, answered when the printer has come to it
-_CUT = b"\x1dVB\x00"
-_ASK_MAKER_AND_MODEL = b"\x1dIB\x1dIC"  # Epson: GS I 66, 67
-
-
-def _process_id(id_bytes: bytes) -> bytes:
-    """The request that is answered ``37 22 id 00`` after everything before it is printed (Epson: GS ( H, fn 48)."""
-    return b"\x1d(H\x06\x0000" + id_bytes
+_PICTURE = b"\x1dv0"
+_LOCK_REAL_TIME = b"\x1d(D\x05\x00\x14\x01\x00\x02\x00"
+"""Epson: GS ( D 20, DLE DC4 1 (drawer) and 2 (power off) are not obeyed, until ESC @. From memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +42,7 @@ class _Sent:
     id: bytes
     fence: int | None
     """The number of queued answers that proves the sheet, when it was sent with a fence."""
+    size: int
 
 
 class EscposPrinter:
@@ -58,17 +53,11 @@ class EscposPrinter:
         self._clock = clock
         self._config = config
         self._connection: Connection | None = None
+        self._preparation = Preparation(name, config, clock)
         self._sent: dict[int, _Sent] = {}
         """Sheets of this epoch, oldest first."""
-        self._flush_bytes = 0
-        """NULs to send before anything else: an earlier epoch may have ended inside a command."""
-        self._fences_owed = 0
-        """Fences of earlier epochs that the printer may still answer, on a connection they do not belong to."""
-        self._is_set_up = False
-        self._is_first_epoch = True
-        """Of this process: nobody knows how the one before it ended."""
-        self._is_fence_settled = False
-        self._probe_tries = 0
+        self._may_rest_hang_out = True
+        """Whether half a sheet of the process before this one may hang out: nobody knows how it ended."""
 
     # --- device ---
 
@@ -80,6 +69,7 @@ class EscposPrinter:
         self.close()
         connection = Connection(self._name, self._config.address, self._clock)
         self._connection = connection
+        self._preparation.begin(connection)
         try:
             connection.hear_until(lambda: False, self._clock.monotonic() + DRAIN_S)
             self.status()
@@ -88,16 +78,14 @@ class EscposPrinter:
             raise
 
     def close(self) -> None:
-        if self._connection is None:
+        connection = self._connection
+        if connection is None:
             return
-        if self._is_set_up_open or any(self._proof_of(token, self._connection) is None for token in self._sent):
-            self._flush_bytes = max(self._flush_bytes, FLUSH_BYTES)
-        self._fences_owed = self._unanswered_fences(self._connection)
-        self._connection.close()
+        unproven = [self._sent[token] for token in self._sent if self._proof_of(token, connection) is None]
+        fences = sum(1 for sent in unproven if sent.fence is not None)
+        self._preparation.end(max((sent.size for sent in unproven), default=0), fences)
+        connection.close()
         self._connection = None
-        self._is_first_epoch = False
-        self._is_set_up = self._is_fence_settled = False
-        self._probe_tries = 0
         self._sent.clear()
 
     # --- printing ---
@@ -105,9 +93,12 @@ class EscposPrinter:
     def render(self, sheet: TicketSheet) -> bytes:
         """The bytes of a ticket, without the token. Raises NotPrinted(CONTENT_REFUSED)."""
         try:
-            return ticket_bytes(sheet, self._config)
+            payload = ticket_bytes(sheet, self._config)
         except CannotPrint as error:
             raise NotPrinted(self._name, Cause.CONTENT_REFUSED, str(error)) from error
+        if self._config.known.has_real_time_lock and _PICTURE in payload:
+            return payload.replace(INITIALIZE, INITIALIZE + _LOCK_REAL_TIME, 1)
+        return payload
 
     def status(self) -> PrinterStatus:
         """Ask the printer now: one round trip when all is well. Raises DeviceUnavailable."""
@@ -115,7 +106,9 @@ class EscposPrinter:
         deadline = self._clock.monotonic() + STATUS_WITHIN_S
         answer = connection.ask(1, self._clock.monotonic() + ANSWER_WITHIN_S)
         if answer is None:
-            return PrinterStatus(is_ready=False, cause=Cause.NO_ANSWER, proof=self._proof, model=self._model)
+            return PrinterStatus(
+                is_ready=False, cause=Cause.NO_ANSWER, proof=self._preparation.proof, model=self._model
+            )
         block = connection.status_back
         cause, is_low = None, block is not None and is_paper_low(block)
         if block is None or answer & 0x28 or cause_of_block(block) is not None:
@@ -126,9 +119,9 @@ class EscposPrinter:
             cause, is_low = cause_of_answers(answer, offline, error, paper), bool(paper & 0x0C)
             if cause is None and None in others:
                 cause = Cause.NO_ANSWER
-        if cause is None and not self._prepare(connection, deadline):
+        if cause is None and not self._preparation.is_done(deadline):
             cause = Cause.BUSY  # with what an earlier connection left in its buffer
-        return PrinterStatus(cause is None, cause, is_low, None, self._proof, self._model)
+        return PrinterStatus(cause is None, cause, is_low, None, self._preparation.proof, self._model)
 
     def send(self, payload: bytes, token: int) -> None:
         """Hand ``payload`` and the request for its proof to the printer.
@@ -145,18 +138,20 @@ class EscposPrinter:
             connection.hear_pending()
         except DeviceUnavailable as error:
             raise NotPrinted(self._name, Cause.CONNECTION_LOST, error.what) from error
-        sent = self._next_sent(connection, token)
-        tail = {ProofKind.COMPLETION: _process_id(sent.id), ProofKind.FENCE: _FENCE}.get(self._proof, b"")
+        sent, sheet = self._next_sent(connection, payload, token)
+        within_s = min(SEND_WITHIN_S + connection.seconds_for(len(sheet)), SEND_AT_MOST_S)
         try:
-            connection.write(payload + tail, self._clock.monotonic() + SEND_WITHIN_S)
+            connection.write(sheet, self._clock.monotonic() + within_s)
         except WriteFailed as broken:
             if broken.sent == 0:
                 cause = Cause.BUSY if broken.is_timeout else Cause.CONNECTION_LOST
                 raise NotPrinted(self._name, cause, f"no byte of the sheet was sent: {broken}") from broken
-            self._flush_bytes = max(FLUSH_BYTES, len(payload))
+            self._sent[token] = sent
+            self._may_rest_hang_out = False
             self.close()
-            what = f"the connection broke after {broken.sent} of {len(payload + tail)} bytes of a sheet: {broken}"
+            what = f"the connection broke after {broken.sent} of {len(sheet)} bytes of a sheet: {broken}"
             raise DeviceUnavailable(self._name, what) from broken
+        self._may_rest_hang_out = False
         self._sent.pop(token, None)
         self._sent[token] = sent
         if len(self._sent) > REMEMBERED_SHEETS:
@@ -181,87 +176,24 @@ class EscposPrinter:
         return self._connection
 
     @property
-    def _proof(self) -> ProofKind:
-        """The best proof that the printer has shown it can give on this connection."""
-        if self._connection is None:
-            return ProofKind.NONE
-        if _PROBE_ID in self._connection.finished_ids:
-            return ProofKind.COMPLETION
-        return ProofKind.FENCE if self._is_fence_settled else ProofKind.NONE
-
-    @property
     def _model(self) -> str:
         return " ".join(self._connection.texts[:2]) if self._connection is not None else ""
 
-    @property
-    def _is_set_up_open(self) -> bool:
-        """Whether a set-up was sent and is not answered yet: half of it may be in the printer."""
-        return self._is_set_up and self._proof is ProofKind.NONE and self._probe_tries < PROBE_TRIES
-
-    def _prepare(self, connection: Connection, deadline: float) -> bool:
-        """Set the printer up once an epoch, and find out what it can prove; whether that is known.
-
-        Only for a printer that is ready: another would hold the requests back, and seem not to know them.
-        """
-        if not self._is_set_up:
-            self._set_up(connection, deadline)
-        if self._proof is ProofKind.NONE and self._probe_tries < PROBE_TRIES:
-            if self._probe_tries == 1 and self._is_first_epoch and not connection.has_worked_off:
-                # A daemon that was killed may have left half a command, which took our set-up for its parameters.
-                self._flush_bytes = FLUSH_BYTES
-                self._fences_owed = min(2 * self._fences_owed + 1, MOST_FENCES)
-                self._set_up(connection, deadline)
-            self._probe_tries += 1
-            self._settle(connection, deadline)
-        return self._proof is not ProofKind.NONE or self._probe_tries >= PROBE_TRIES
-
-    def _set_up(self, connection: Connection, deadline: float) -> None:
-        """Bring the printer to a known state and ask what it can prove.
-
-        A half-received command takes the NULs as its parameters; what it drew is cut off, so that it does not
-        hang on the next patient's ticket. A clone that prints the probe as text loses it to ``ESC @``.
-        """
-        flush = bytes(self._flush_bytes) + INITIALIZE + _CUT if self._flush_bytes else b""
-        probe = INITIALIZE + _process_id(_PROBE_ID) + _ASK_MAKER_AND_MODEL + INITIALIZE + STATUS_BACK
-        try:
-            connection.write(flush + probe + _FENCE * (self._fences_owed + 1), deadline)
-        except WriteFailed as broken:
-            self._flush_bytes = FLUSH_BYTES
-            self.close()
-            raise DeviceUnavailable(self._name, f"the printer does not take its set-up: {broken}") from broken
-        self._flush_bytes = 0
-        self._is_set_up = True
-
-    def _settle(self, connection: Connection, deadline: float) -> None:
-        """Wait for the answers to the set-up.
-
-        With one fence more than earlier epochs left open, that many answers mean that the printer has come to
-        ours, and so has nothing old before it; the rest of the answers follow at once, within the grace.
-        """
-
-        def is_known() -> bool:
-            return _PROBE_ID in connection.finished_ids
-
-        if connection.hear_until(lambda: is_known() or connection.queued_answers > self._fences_owed, deadline):
-            connection.hear_until(is_known, self._clock.monotonic() + GRACE_S)
-            self._is_fence_settled = connection.queued_answers > self._fences_owed
-
-    def _unanswered_fences(self, connection: Connection) -> int:
-        """How many fences the printer may answer after this epoch; too many is safe, too few is not."""
-        if not self._is_fence_settled:
-            ours = self._fences_owed + 1 if self._is_set_up else 0
-            return min(self._fences_owed + ours, MOST_FENCES)
-        return sum(1 for sent in self._sent.values() if sent.fence and sent.fence > connection.queued_answers)
-
-    def _next_sent(self, connection: Connection, token: int) -> _Sent:
-        """How the next sheet will be proven."""
+    def _next_sent(self, connection: Connection, payload: bytes, token: int) -> tuple[_Sent, bytes]:
+        """How the next sheet will be proven, and all of its bytes."""
         id_bytes = f"{token:04d}".encode()
         connection.finished_ids.discard(id_bytes)  # of the same number 9999 sheets ago
-        if self._proof is not ProofKind.FENCE:
-            return _Sent(id_bytes, None)
-        # An answer that is still owed to an earlier fence must not count for this one.
-        owed = max((sent.fence for sent in self._sent.values() if sent.fence is not None), default=0)
-        return _Sent(id_bytes, max(connection.queued_answers, owed) + 1)
+        rest = INITIALIZE + CUT if self._may_rest_hang_out and self._config.cut != "none" else b""
+        fence, tail = None, b""
+        match self._preparation.proof:
+            case ProofKind.COMPLETION:
+                tail = process_id(id_bytes)
+            case ProofKind.FENCE:
+                # An answer that is still owed to an earlier fence must not count for this one.
+                owed = max((sent.fence for sent in self._sent.values() if sent.fence is not None), default=0)
+                fence, tail = max(connection.queued_answers, owed) + 1, FENCE
+        sheet = rest + payload + tail
+        return _Sent(id_bytes, fence, len(sheet)), sheet
 
     def _proof_of(self, token: int, connection: Connection) -> ProofKind | None:
         """Printers report the latest id only: an id proves every sheet sent before it on this connection."""

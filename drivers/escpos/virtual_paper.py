@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from io import BytesIO
@@ -14,7 +15,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 from drivers.escpos.virtual_commands import Command
 from drivers.raster import Bitmap
 
-__all__ = ["Paper", "Sheet"]
+__all__ = ["SCAN_GROUND_PX", "Paper", "Sheet"]
 
 CELL = (12, 24)
 """Dots of a character of font A; font B is 9 x 17."""
@@ -27,6 +28,8 @@ _CODE_PAGES = {0: "cp437", 2: "cp850", 3: "cp860", 4: "cp863", 5: "cp865", 16: "
 _CODE_PAGES |= {19: "cp858"}
 _MONO_FONTS = ("DejaVuSansMono", "NotoSansMono", "LiberationMono")
 _FONT_FOLDER = Path("/usr/share/fonts")
+SCAN_GROUND_PX = 16
+"""What a scan shows of the glass around the paper."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +45,24 @@ class Sheet:
     """The rows of the picture, deflated: a long day prints thousands of sheets."""
     connected_at: float = 0.0
     """``time.monotonic()`` at which the connection began that its last byte came over."""
+    dpi: int = 203
 
     @property
     def picture(self) -> Bitmap:
         """The dots, with the margin between head and cutter at the top."""
         return Bitmap(self.width_px, self.height_px, decompress(self.packed))
 
+    @property
+    def paper_width_mm(self) -> int:
+        return 80 if self.width_px * 25.4 / self.dpi > 56 else 58
+
     def png(self) -> bytes:
         """The paper as one would see it, with its shadow on a transparent ground."""
         return _photograph(self)
+
+    def scan_png(self) -> bytes:
+        """The paper true to scale, with its edges, one pixel a dot of the head; the file says how many to the inch."""
+        return _scan(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +86,9 @@ class Paper:
     """The print head with its modes, and the paper below it. ``obey`` returns the dots that the paper moved."""
 
     width: int
+    dpi: int = 203
+    code_pages: Mapping[int, str] = field(default_factory=dict)
+    """Pages that this printer has under other numbers than Epson's."""
     _style: _Style = field(default_factory=_Style)
     _align: int = 0
     _spacing: int = LINE_SPACING
@@ -106,7 +121,7 @@ class Paper:
             case b"\x1ba":
                 self._align = data[0] % 48 % 3
             case b"\x1bt":
-                self._code_page = _CODE_PAGES.get(data[0], "cp437")
+                self._code_page = self.code_pages.get(data[0], _CODE_PAGES.get(data[0], "cp437"))
             case _:
                 self._mode(command.code, data)
         return 0
@@ -125,7 +140,7 @@ class Paper:
         self._strips, self._texts = [], []
         if whole.getbbox() is None:
             return None
-        return Sheet(text, is_clean, whole.width, whole.height, compress(whole.tobytes(), 1))
+        return Sheet(text, is_clean, whole.width, whole.height, compress(whole.tobytes(), 1), dpi=self.dpi)
 
     @property
     def has_print(self) -> bool:
@@ -219,6 +234,24 @@ def _mono(size: int, is_bold: bool) -> ImageFont.FreeTypeFont | ImageFont.ImageF
         if found is not None:
             return ImageFont.truetype(found, size)
     return ImageFont.load_default(size)  # Pillow's own, where no monospaced font is installed
+
+
+def _scan(sheet: Sheet) -> bytes:
+    dots = Image.frombytes("1", (sheet.width_px, sheet.height_px), sheet.picture.rows)
+    width = round(sheet.paper_width_mm / 25.4 * sheet.dpi)
+    canvas = Image.new("L", (width + 2 * SCAN_GROUND_PX, sheet.height_px + 2 * SCAN_GROUND_PX), 150)
+    left, top, right, bottom = SCAN_GROUND_PX, SCAN_GROUND_PX, SCAN_GROUND_PX + width, SCAN_GROUND_PX + sheet.height_px
+    edge = ImageDraw.Draw(canvas)
+    edge.rectangle((left, top, right - 1, bottom - 1), fill=255)
+    if sheet.is_cut:  # a partial cut leaves one point in the middle
+        edge.rectangle(((left + right) // 2 - 5, bottom, (left + right) // 2 + 5, bottom + 4), fill=255)
+    else:
+        for x in range(left, right - 9, 10):
+            edge.polygon([(x, bottom), (x + 5, bottom + 6), (x + 9, bottom)], fill=255)
+    canvas.paste(0, (left + (width - dots.width) // 2, top), dots)
+    out = BytesIO()
+    canvas.save(out, "PNG", dpi=(sheet.dpi, sheet.dpi))
+    return out.getvalue()
 
 
 def _photograph(sheet: Sheet) -> bytes:

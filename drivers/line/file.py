@@ -10,6 +10,8 @@ import errno
 import fcntl
 import os
 import select
+import termios
+from contextlib import suppress
 from typing import Protocol
 
 from drivers.line import LineAddress, WriteFailed, lost
@@ -31,7 +33,10 @@ class Opened(Protocol):
 
 
 def open_serial(device: str, address: LineAddress) -> Opened:
-    """A serial port, 8N1, for us alone (TIOCEXCL and flock). Raises DeviceUnavailable."""
+    """A serial port, 8N1, for us alone: pyserial's flock for who asks, TIOCEXCL for who does not.
+
+    Raises DeviceUnavailable.
+    """
     import serial  # here: only a site that has a serial printer needs it
 
     try:
@@ -45,11 +50,34 @@ def open_serial(device: str, address: LineAddress) -> Opened:
         )
     except (OSError, ValueError) as error:  # SerialException is an OSError
         raise _not_opened(device, address.path, error) from error
-    return port
+    try:
+        return _Exclusive(port)
+    except OSError as error:
+        port.close()
+        raise _not_opened(device, address.path, error) from error
+
+
+class _Exclusive:
+    """A terminal that nobody else can open meanwhile, unless they are root."""
+
+    def __init__(self, port: Opened) -> None:
+        self._port = port
+        fcntl.ioctl(port.fileno(), termios.TIOCEXCL)
+
+    def fileno(self) -> int:
+        return self._port.fileno()
+
+    def close(self) -> None:
+        with suppress(OSError):  # a port that is gone is nobody's
+            fcntl.ioctl(self._port.fileno(), termios.TIOCNXCL)
+        self._port.close()
 
 
 def open_usb(device: str, address: LineAddress) -> Opened:
-    """A USB printer port, for us alone (flock). Raises DeviceUnavailable."""
+    """A USB printer port, for us alone: usblp lets one in, flock says so where a port is no usblp.
+
+    Raises DeviceUnavailable.
+    """
     try:
         file = os.fdopen(os.open(address.path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC), "r+b", buffering=0)
     except OSError as error:

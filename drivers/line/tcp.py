@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import select
 import socket
 
@@ -12,7 +13,9 @@ from kioskd.errors import DeviceUnavailable
 __all__ = ["TcpLine"]
 
 CONNECT_WITHIN_S = 3.0
-CHUNK_BYTES = 4096
+READ_BYTES = 4096
+WRITE_BYTES = 65536
+"""At once, where the kernel takes it: what a process that is killed had handed over is still sent, whole."""
 DEAD_AFTER_S = 10
 """How long the peer may leave bytes or keep-alives unacknowledged before the kernel ends the connection."""
 
@@ -25,12 +28,11 @@ class TcpLine:
         self._device = device
         self._clock = clock
         self.where = f"{host}:{port}"
+        self._has_heard = False
         try:
             self._socket = socket.create_connection((host, port), timeout=clock.real_s(CONNECT_WITHIN_S))
         except OSError as error:
-            reason = error.strerror or str(error)
-            what = f"no connection to {self.where} ({reason}): is it on, is the cable in?"
-            raise DeviceUnavailable(device, what) from error
+            raise DeviceUnavailable(device, f"no connection to {self.where} {_why(error)}") from error
         options = {"TCP_NODELAY": 1, "TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 3, "TCP_KEEPCNT": 3}
         for option, value in options.items():
             self._socket.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
@@ -46,7 +48,7 @@ class TcpLine:
             left_s = self._clock.real_s(until - self._clock.monotonic())
             self._socket.settimeout(max(left_s, 0.001))
             try:
-                sent += self._socket.send(data[sent : sent + CHUNK_BYTES])
+                sent += self._socket.send(data[sent : sent + WRITE_BYTES])
             except OSError as error:
                 raise WriteFailed(sent, isinstance(error, TimeoutError), error.strerror or str(error)) from error
 
@@ -54,11 +56,15 @@ class TcpLine:
         try:
             if not self._is_readable(within_s):
                 return b""
-            data = self._socket.recv(CHUNK_BYTES)
+            data = self._socket.recv(READ_BYTES)
         except OSError as error:
             raise lost(self._device, self.where, error) from error
         if not data:
-            raise DeviceUnavailable(self._device, f"the printer at {self.where} closed the connection")
+            what = f"the printer at {self.where} closed the connection: another computer may be using it"
+            if self._has_heard:
+                what = f"the printer at {self.where} closed the connection"
+            raise DeviceUnavailable(self._device, what)
+        self._has_heard = True
         return data
 
     def wait(self, seconds: float) -> None:
@@ -74,3 +80,10 @@ class TcpLine:
         poll = select.poll()  # select() can't take a socket numbered over 1023
         poll.register(self._socket, select.POLLIN)
         return bool(poll.poll(max(self._clock.real_s(within_s), 0.0) * 1000))
+
+
+def _why(error: OSError) -> str:
+    """Why there is no connection, and what to look at. A printer that takes one connection refuses the second."""
+    if error.errno == errno.ECONNREFUSED:
+        return "(refused): it is on, but another computer may be using it, or the port number is wrong"
+    return f"({error.strerror or error}): is it on, is the cable in?"
