@@ -72,7 +72,8 @@ class SiteConfig(Block):
 
     ``hosts``: names, beside this machine's loopback ones, under which browsers reach the console, the desk and the
     displays. ``is_behind_tls``: they reach them by HTTPS only, through a proxy that ends TLS here. ``framed_by``:
-    origins whose pages may show kiosk and displays in a frame.
+    origins whose pages may show kiosk and displays in a frame. ``record_number_groups``: how the record number is read
+    aloud, such as 3 3 4 of the NHS number; threes from the right where it is another length.
     """
 
     id: Id
@@ -86,6 +87,7 @@ class SiteConfig(Block):
     is_behind_tls: bool = False
     framed_by: tuple[str, ...] = ()
     gs1_company_prefix: str = Field("", pattern=r"^([0-9]{6,12})?$")
+    record_number_groups: tuple[Annotated[int, Field(ge=1)], ...] = ()
 
     @property
     def zone(self) -> ZoneInfo:

@@ -70,6 +70,7 @@ class CheckIns:
         self._clock = clock
         self._translate = translate
         self._gs1_company_prefix = gs1_company_prefix
+        self._style = bands.sheet_style(site.languages[0], translate, site.record_number_groups)
         self._ask_within_s = ask_within_s
         self._form = form
 
@@ -168,7 +169,7 @@ class CheckIns:
         ticket = self._ticket_job(request, reply, 1, now)
         if reply.band_number is None:
             return [ticket]
-        band = bands.wristband_sheet(request.patient, reply.band_number, self._gs1_company_prefix)
+        band = bands.wristband_sheet(request.patient, reply.band_number, self._gs1_company_prefix, self._style)
         key = JobKey(reply.check_in_id, SheetKind.WRISTBAND)
         return [ticket, self._job(key, self._printers.wristband, band, now)]
 
