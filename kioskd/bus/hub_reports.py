@@ -35,6 +35,8 @@ class DeviceQuestion(Wire):
     notes: tuple[str, ...] = ()
     is_staff_side: bool = False
     place: str = ""
+    line: str = ""
+    roll_sheets: int = 0
 
     def core(self) -> DeviceReport:
         return DeviceReport(**{name: getattr(self, name) for name in type(self).model_fields})

@@ -102,8 +102,18 @@ class Left:
     def about(self) -> int:
         """One number for a person: to the next 5 below 50, then to the next 10."""
         middle = (self.least + self.most) / 2
-        step = 5 if middle < 50 else 10
+        step = _step(middle)
         return round(middle / step) * step
+
+    @property
+    def rough(self) -> tuple[int, int]:
+        """The range for a person, as round and never narrower."""
+        low, high = _step(self.least), _step(self.most)
+        return self.least // low * low, -(-self.most // high) * high
+
+
+def _step(sheets: float) -> int:
+    return 5 if sheets < 50 else 10
 
 
 def first_of(roll_mm: int, sheet_mm: tuple[int, int], tail_mm: tuple[int, int] | None) -> First:

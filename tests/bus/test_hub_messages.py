@@ -113,6 +113,8 @@ device_reports = st.builds(
     st.lists(texts, max_size=2).map(tuple),
     st.booleans(),
     texts,
+    texts,
+    st.integers(),
 )
 print_reports = st.builds(
     PrintReport,
@@ -265,6 +267,8 @@ def test_the_wire_is_what_other_stations_of_a_site_were_promised():
         "notes": [],
         "is_staff_side": False,
         "place": "",
+        "line": "",
+        "roll_sheets": 0,
     }
     attempt = AttemptReport(UUID(int=7), "entrance", Reason.TIMED_OUT, NOW)
     assert json.loads(AttemptQuestion.model_validate(attempt).model_dump_json()) == {
