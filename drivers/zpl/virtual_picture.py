@@ -1,7 +1,7 @@
 """What the virtual printer's bands look like: the part of ZPL II that our bands use, drawn dot for dot.
 
-``^PW ^LL ^FO ^FT ^A0`` (N and R) ``^FH ^FD ^BX`` (quality 200) ``^GFA ^FS``; everything else is passed over. The
-text's letters are not the printer's own, but stand where its do and are as wide.
+``^PW ^LL ^FO ^FT ^A0`` (N and R) ``^FH ^FD ^BX`` (quality 200) ``^BY ^BC`` (mode N) ``^GFA ^FS``; everything else is
+passed over. The text's letters are not the printer's own, but stand where its do and are as wide.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ class _Pen:
     turn: str = "N"
     height: int = 0
     code: list[str] | None = None
+    bars: list[str] | None = None
+    module: int = 2
     indicator: bytes = b""
     data: bytes = b""
     graphic: list[str] | None = None
@@ -62,7 +64,7 @@ def draw_label(zpl: bytes) -> Image.Image:
     label = Image.new("L", (sizes.get("PW", 300), sizes.get("LL", 3300)), 0)
     pen = _Pen()
     for name, data in commands:
-        if name in {"A", "FO", "FT", "FH", "FD", "BX", "GF"}:
+        if name in {"A", "FO", "FT", "FH", "FD", "BX", "BY", "BC", "GF"}:
             _set(pen, name, data)
         if name == "FS":
             _draw_field(label, pen)
@@ -79,6 +81,10 @@ def _set(pen: _Pen, name: str, data: bytes) -> None:
             pen.turn, pen.height = parameters[0][1:2].upper() or "N", int(parameters[1])
         case "BX":
             pen.code = parameters
+        case "BY":
+            pen.module = int(parameters[0])
+        case "BC":
+            pen.bars = parameters
         case "GF":
             pen.graphic = parameters
         case "FH":
@@ -103,6 +109,8 @@ def _draw_field(label: Image.Image, pen: _Pen) -> None:
         code = _code(pen.data, int(pen.code[1]), pen.code[6] if len(pen.code) > 6 else "~")
         if code is not None:
             _burn(label, _turned(code, pen.code[0].upper()), pen.x, pen.y - (code.height if pen.is_baseline else 0))
+    elif pen.bars is not None:
+        _burn(label, _code_128(pen.data.decode("latin-1"), pen.module, int(pen.bars[1])), pen.x, pen.y)
     elif pen.data and pen.height:
         _burn_text(label, pen)
 
@@ -145,6 +153,17 @@ def _code(data: bytes, module_dots: int, escape: str) -> Image.Image | None:
     height, width = image.shape
     # The writer's image is a buffer; its type stub does not say so.
     return ImageOps.invert(Image.frombytes("L", (width, height), bytes(cast(Any, image))))
+
+
+def _code_128(data: str, module_dots: int, height: int) -> Image.Image:
+    """The bars of mode N field data: ``>:`` and ``>;`` begin, ``>5`` and ``>6`` change, the others are characters."""
+    characters = {"0": ">", "<": "^", "=": "~"}
+    text = re.sub(">(.)", lambda m: characters.get(m[1], ""), data)
+    code = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.Code128)
+    image = zxingcpp.write_barcode_to_image(code, scale=1, add_quiet_zones=False)
+    rows, width = image.shape
+    bars = ImageOps.invert(Image.frombytes("L", (width, rows), bytes(cast(Any, image)))).crop((0, 0, width, 1))
+    return bars.resize((width * module_dots, height), Image.Resampling.NEAREST)
 
 
 def _without_escapes(data: str, escape: str) -> tuple[str, bool]:
