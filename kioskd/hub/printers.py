@@ -17,6 +17,7 @@ from kioskd.core.events import DeviceChanged, PrintOrdered
 from kioskd.core.printing import BEGIN_WITHIN, Cause, PrintState, ProofKind, SheetKind
 from kioskd.errors import RuleViolation
 from kioskd.hub import devices, orders
+from kioskd.hub.desk import SILENT_AFTER_S
 from kioskd.hub.printer_view import JOBS_SHOWN, JobRow, PrinterList, PrinterPage
 from kioskd.hub.rules import SiteRules
 from kioskd.hub.tables import audit, print_order, sheet, ticket
@@ -28,7 +29,6 @@ from kioskd.store import audit as audit_chain
 
 STATION_SILENT = "station-silent"
 """What is known of a printer whose kiosk PC does not report."""
-SILENT_AFTER_S = 30.0
 
 
 class PrinterRoom:
@@ -68,15 +68,17 @@ class PrinterRoom:
     async def print_test(self, station: str, name: str, staff: str) -> None:
         now = self._clock()
 
+        order = orders.test_order(station, name, staff, now)
+
         def change(connection: Connection) -> None:
             self._must_be_there(connection, station, name)
             if _test_that_waits(connection, station, name, now) is not None:
                 raise RuleViolation("test-waits", f"{name} of {station} has a test sheet that waits already")
-            orders.place(connection, orders.test_order(station, name, staff, now))
+            orders.place(connection, order)
             _audit(connection, "print-test", station, name, staff, now)
 
         await self._store.write(change)
-        self._news.publish(PrintOrdered(now, station))
+        self._news.publish(PrintOrdered(now, station, order.check_in_id, order.kind))
 
     async def put_in_roll(self, station: str, name: str, staff: str) -> None:
         now = self._clock()

@@ -21,6 +21,7 @@ from kioskd.forward.worker import run_worker
 from kioskd.health import Kind
 from kioskd.hub import tables, tickets
 from kioskd.hub.desk import ReceptionDesk
+from kioskd.hub.printers import PrinterRoom
 from kioskd.hub.rules import SiteRules
 from kioskd.hub.site import DISPLAYS, RECORDS, Site
 from kioskd.news import News
@@ -57,11 +58,12 @@ async def hub_role(daemon: Running, config: HubConfig, mqtt: MqttConfig) -> Asyn
             await parts.enter_async_context(beside(wake_stations(bus, topics, news)))
         parts.callback(daemon.watch.look_at("broker", Kind.BROKER, look_at_connection(lambda: bus.is_up)))
         desk = ReceptionDesk(store, rules, news, now, lambda: bus.is_up, lambda: daemon.watch.health, hub.silent_s)
+        printers = PrinterRoom(store, rules, news, now, hub.silent_s)
         await _deliver(parts, daemon, store, bus, desk, FhirDestination(client, config.appointment_target), hub)
         await daemon.serve(
             parts,
             "console",
-            console_app(desk, daemon.staff, news, daemon.pages, daemon.staffed),
+            console_app(desk, printers, daemon.staff, news, daemon.pages, daemon.staffed),
             config.console_listen,
         )
         await daemon.serve(

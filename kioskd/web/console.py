@@ -26,11 +26,13 @@ from kioskd.core.printing import PrintState
 from kioskd.core.queue import TicketState
 from kioskd.errors import RuleViolation
 from kioskd.health import Kind, Part, State
+from kioskd.hub.printer_view import Printers
 from kioskd.hub.view import AreaRow, ConsoleView, Desk, QueueRow, RecordState
 from kioskd.news import News
 from kioskd.staff import Role, Staff
 from kioskd.web import live
 from kioskd.web.pages import Pages
+from kioskd.web.printers import printer_routes
 from kioskd.web.server import application
 from kioskd.web.sign_in import SignedIn, SignIn, StaffedSettings, is_htmx
 
@@ -44,7 +46,9 @@ _DONE = frozenset({"call", "recall", "finish", "no-show", "wait-again", "nobody"
 Command = Callable[[UUID, FormData, str], Awaitable[None]]
 
 
-def console_app(desk: Desk, staff: Staff, news: News, pages: Pages, settings: StaffedSettings) -> ASGIApp:
+def console_app(
+    desk: Desk, printers: Printers, staff: Staff, news: News, pages: Pages, settings: StaffedSettings
+) -> ASGIApp:
     """The console of one site, for receptionists, clinicians and admins."""
     title = pages.language(settings.language).texts.gettext("Reception")
     sign_in = SignIn(staff, pages, settings, audience="console", title=title, roles=ROLES)
@@ -64,6 +68,7 @@ def console_app(desk: Desk, staff: Staff, news: News, pages: Pages, settings: St
             Route(f"/tickets/{{ticket:uuid}}/{name}", sign_in.guarded_form(page.on(name, command)), methods=["POST"])
             for name, command in commands.items()
         ),
+        *printer_routes(printers, sign_in, news, pages, settings.language),
         *sign_in.routes,
         pages.static(),
     ]

@@ -17,15 +17,15 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from kioskd.core.events import DeviceChanged, Event, SheetNotPrinted, SheetPrinted, SheetSent, SheetUnknown
+from kioskd.core.events import DeviceChanged, Event, PrintOrdered, SheetNotPrinted, SheetPrinted, SheetSent, SheetUnknown
 from kioskd.errors import RuleViolation
 from kioskd.hub.printer_view import PrinterList, PrinterPage, Printers
 from kioskd.news import News
 from kioskd.web import live
 from kioskd.web.pages import Pages
-from kioskd.web.sign_in import SignedIn, SignIn, is_htmx
+from kioskd.web.sign_in import SignedIn, SignIn
 
-_SHOWN = DeviceChanged | SheetSent | SheetPrinted | SheetNotPrinted | SheetUnknown
+_SHOWN = DeviceChanged | PrintOrdered | SheetSent | SheetPrinted | SheetNotPrinted | SheetUnknown
 _DONE = frozenset({"test", "new-roll"})
 _ONE = "/printers/{station}/{device}"
 
@@ -70,11 +70,14 @@ class _PrinterPages:
         return await self._one(request, person, {"did": did if did in _DONE else ""})
 
     async def one_live(self, request: Request, person: SignedIn) -> StreamingResponse:
+        await self._of(request)
+
         async def fragment() -> str:
-            view = await self._of(request)
+            view = await self._printers.printer(*_address(request))
+            if view is None:
+                return self._pages.render("console/_printer_gone.html", self._language)
             return self._pages.render("console/_printer.html", self._language, **_context(view, person))
 
-        await self._of(request)
         return live.events(self._news, _is_shown, fragment, looks_again=True)
 
     def on(self, name: str, command: Command) -> Callable[[Request, SignedIn, FormData], Awaitable[Response]]:
@@ -93,8 +96,8 @@ class _PrinterPages:
 
     async def _one(self, request: Request, person: SignedIn, notice: dict[str, str], status: int = 200) -> Response:
         view = await self._of(request)
-        template = "console/_printer_update.html" if is_htmx(request) else "console/printer.html"
-        return self._pages.response(template, self._language, status, **_context(view, person), notice=notice)
+        context = _context(view, person)
+        return self._pages.response("console/printer.html", self._language, status, **context, notice=notice)
 
     async def _of(self, request: Request) -> PrinterPage:
         """The printer of the address. Raises HTTPException 404."""

@@ -21,6 +21,7 @@ from kioskd.web.sign_in import StaffedSettings, form_token
 from tests.fakes import Clock
 from tests.web.browser import Visit
 from tests.web.front_desk import NOW, FrontDesk
+from tests.web.printer_shop import PrinterShop
 
 COOKIE = "kioskd_console"
 
@@ -30,6 +31,7 @@ class Rig:
     """``password`` is that of ``anna.kurz``, a receptionist."""
 
     desk: FrontDesk
+    printers: PrinterShop
     staff: Staff
     store: Store
     news: News
@@ -76,8 +78,9 @@ async def console(folder: Path, language: str = "en", trusted_origins: tuple[str
         staff = Staff(store, clock, StaffConfig(idle_minutes=30, session_hours=12))
         password = await staff.add_account("anna.kurz", [Role.RECEPTIONIST], "system", is_permanent=True)
         settings = StaffedSettings(language=language, trusted_origins=trusted_origins)
-        app = console_app(desk, staff, news, Pages(ZoneInfo("Europe/Berlin")), settings)
+        printers = PrinterShop(news)
+        app = console_app(desk, printers, staff, news, Pages(ZoneInfo("Europe/Berlin")), settings)
         async with serve(app, "127.0.0.1", 0) as address:
-            yield Rig(desk, staff, store, news, clock, address.url, password)
+            yield Rig(desk, printers, staff, store, news, clock, address.url, password)
             news.end()
         staff.close()

@@ -42,7 +42,7 @@ def routes_of_the_console() -> list[tuple[str, str]]:
     unused: Any = None
     settings = StaffedSettings()
     pages: Any = _NoPages()
-    guard: Any = console_app(FrontDesk(News()), unused, News(), pages, settings)
+    guard: Any = console_app(FrontDesk(News()), unused, unused, News(), pages, settings)
     found = []
     for route in guard._app.routes:
         if isinstance(route, Mount):
