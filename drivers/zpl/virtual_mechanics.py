@@ -7,10 +7,14 @@ from collections import deque
 from dataclasses import dataclass
 from threading import Condition, Thread
 
+from drivers.zpl.virtual_answers import SPOILING, Fault, Warn
 from drivers.zpl.virtual_input import Format
 from kioskd.clock import MACHINE, DeviceClock
 
 __all__ = ["Mechanics"]
+
+MEDIA_LOW_AT = 5
+"""Labels left at which the near-end sensor speaks."""
 
 
 @dataclass(slots=True)
@@ -25,14 +29,26 @@ class _Batch:
 class Mechanics:
     """Everything behind the print head. Read and change it with ``changed`` held; public methods do so themselves.
 
-    ``speed_mm_s`` None prints at once. ``odometer`` outlives the power; formats, pause and ``^JZN`` do not.
+    ``speed_mm_s`` None prints at once. ``odometer`` outlives the power, and begins at 0 again at ``wraps_at``; formats,
+    pause and ``^JZN`` do not. ``labels_left`` None: a roll without an end. ``needs_resume``: after a fault somebody
+    must press the pause button before it goes on, as on most models.
     """
 
-    def __init__(self, dpi: int, speed_mm_s: float | None, odometer: int, clock: DeviceClock = MACHINE) -> None:
+    def __init__(
+        self,
+        dpi: int,
+        speed_mm_s: float | None,
+        odometer: int,
+        clock: DeviceClock = MACHINE,
+        *,
+        labels_left: int | None = None,
+        wraps_at: int = 1 << 32,
+        needs_resume: bool = False,
+    ) -> None:
         self.changed = Condition()
         self._clock = clock
-        self.has_paper = True
-        self.is_lid_open = False
+        self.faults = Fault.NONE
+        self.labels_left = labels_left
         self.is_paused = False
         self.is_printing = False
         self.odometer = odometer
@@ -43,6 +59,9 @@ class Mechanics:
         """Bands that came out and were not taken."""
         self.spoiled = 0
         """Bands that a fault cut short."""
+        self._warnings = Warn.NONE
+        self._wraps_at = wraps_at
+        self._needs_resume = needs_resume
         self._dpi = dpi
         self._speed_mm_s = speed_mm_s
         self._queue: deque[_Batch] = deque()
@@ -62,8 +81,9 @@ class Mechanics:
         self._thread.join()
 
     @property
-    def has_fault(self) -> bool:
-        return self.is_lid_open or not self.has_paper
+    def warnings(self) -> Warn:
+        is_low = self.labels_left is not None and self.labels_left <= MEDIA_LOW_AT
+        return self._warnings | (Warn.MEDIA_LOW if is_low else Warn.NONE)
 
     @property
     def labels_remaining(self) -> int:
@@ -100,17 +120,30 @@ class Mechanics:
             self._queue = deque(current)
             self.changed.notify_all()
 
-    def set(
-        self, *, has_paper: bool | None = None, is_lid_open: bool | None = None, is_paused: bool | None = None
-    ) -> None:
-        """What a person does to the printer."""
+    def set_fault(self, fault: Fault, is_on: bool) -> None:
+        """Something that a person sees at the machine, or ends by hand."""
         with self.changed:
-            had_fault = self.has_fault
-            self.has_paper = self.has_paper if has_paper is None else has_paper
-            self.is_lid_open = self.is_lid_open if is_lid_open is None else is_lid_open
-            self.is_paused = self.is_paused if is_paused is None else is_paused
-            self._faults += self.has_fault and not had_fault
+            before = self.faults
+            self.faults = before | fault if is_on else before & ~fault
+            self._faults += bool(self.faults & SPOILING & ~before)
+            if self._needs_resume and self.faults & ~before:
+                self.is_paused = True
             self.changed.notify_all()
+
+    def set_warning(self, warning: Warn, is_on: bool) -> None:
+        with self.changed:
+            self._warnings = self._warnings | warning if is_on else self._warnings & ~warning
+
+    def set_paused(self, is_paused: bool) -> None:
+        with self.changed:
+            self.is_paused = is_paused
+            self.changed.notify_all()
+
+    def load(self, labels: int | None) -> None:
+        """Put a roll in; None: one without an end."""
+        with self.changed:
+            self.labels_left = labels
+        self.set_fault(Fault.MEDIA_OUT, labels == 0)
 
     def set_speed(self, mm_s: float | None) -> None:
         """From the next band on; None: in no time."""
@@ -129,13 +162,21 @@ class Mechanics:
     def print_foreign(self) -> None:
         """Somebody else's label comes out: on the odometer, not among our sheets."""
         with self.changed:
-            self.odometer += 1
+            self._count()
             self.changed.notify_all()
+
+    def set_odometer(self, labels: int) -> None:
+        """A new board with a count of its own."""
+        with self.changed:
+            self.odometer = labels
+
+    def _count(self) -> None:
+        self.odometer = (self.odometer + 1) % self._wraps_at
 
     def _run(self) -> None:
         with self.changed:
             while not self._is_over:
-                if self._queue and not self.has_fault and not self.is_paused:
+                if self._queue and not self.faults and not self.is_paused:
                     self._print_one(self._queue[0])
                 else:
                     self.changed.wait()
@@ -152,11 +193,12 @@ class Mechanics:
         if self._is_over or power_cycles != self._power_cycles:
             return
         self.is_printing = False
+        self._feed_one()
         is_spoiled = faults != self._faults
         if is_spoiled:
             self.spoiled += 1
         else:
-            self.odometer += 1
+            self._count()
             self.hanging += 1
             self.printed.append(batch.format.zpl)
             self.connected_at.append(batch.connected_at)
@@ -164,9 +206,17 @@ class Mechanics:
             self._end_label(batch)
         self.changed.notify_all()
 
+    def _feed_one(self) -> None:
+        """A label leaves the roll; behind the last one the sensor finds no media."""
+        if self.labels_left is not None:
+            self.labels_left = max(self.labels_left - 1, 0)
+            if not self.labels_left:
+                self.faults |= Fault.MEDIA_OUT
+                self.is_paused |= self._needs_resume
+
     def _end_label(self, batch: _Batch) -> None:
         batch.labels_left -= 1
-        if batch.labels_left <= 0:
+        if batch.labels_left <= 0 and self._queue and self._queue[0] is batch:
             self._queue.popleft()
 
     def _seconds_for(self, format_: Format) -> float:

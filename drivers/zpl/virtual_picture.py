@@ -1,4 +1,4 @@
-"""What the virtual printer's bands look like: the part of ZPL II that our bands use, drawn dot for dot.
+"""What the virtual printer's bands and labels look like: the part of ZPL II that ours use, drawn dot for dot.
 
 ``^PW ^LL ^FO ^FT ^A0`` (N and R) ``^FH ^FD ^BX`` (quality 200) ``^BY ^BC`` (mode N) ``^GFA ^FS``; everything else is
 passed over. The text's letters are not the printer's own, but stand where its do and are as wide.
@@ -18,8 +18,10 @@ from drivers.raster import text_bitmap
 from drivers.zpl.graphic import rows_from
 from drivers.zpl.metrics import RESERVE, is_resident, line_width
 
-__all__ = ["band_png", "draw_label"]
+__all__ = ["draw_label", "sheet_png"]
 
+BAND_FROM = 5
+"""A sheet that is so many times as long as it is wide is a wristband, and is shown lying on its side."""
 _COMMAND = re.compile(rb"\^(A|[A-Z0-9]{2})([^^]*)", re.IGNORECASE)
 _CAP_HEIGHT = 0.75
 """Baseline of font 0 below the top of its cell, as part of the character height."""
@@ -46,14 +48,18 @@ class _Pen:
     graphic: list[str] | None = None
 
 
-def band_png(zpl: bytes, dpi: int) -> bytes:
-    """The band as a PNG, lying on its side so that the text reads from left to right. One dot is one pixel."""
-    label = draw_label(zpl).transpose(Image.Transpose.ROTATE_90)
-    picture = _blank_band(label.size, dpi, label.getbbox())
+def sheet_png(zpl: bytes, dpi: int) -> bytes:
+    """The sheet as a PNG that names its resolution: one dot is one pixel. A band lies on its side, text upright."""
+    label = draw_label(zpl)
+    if label.height >= BAND_FROM * label.width:
+        label = label.transpose(Image.Transpose.ROTATE_90)
+        picture = _blank_band(label.size, dpi, label.getbbox())
+    else:
+        picture = _blank_label(label.size, dpi)
     edge = picture.height - label.height
     picture.paste(_INK, (edge // 2, edge // 2), label)
     file = io.BytesIO()
-    picture.quantize(32).save(file, "PNG", optimize=True)
+    picture.quantize(32).save(file, "PNG", optimize=True, dpi=(dpi, dpi))
     return file.getvalue()
 
 
@@ -185,6 +191,15 @@ def _escaped(sequence: str, escape: str) -> str:
 def _ai_length(element: str) -> int:
     """Digits of the application identifier, from its first two (GS1 General Specifications, 3.2)."""
     return {"2": 3 if element[1:2] in "345" else 2, "3": 4, "4": 3, "7": 4, "8": 4}.get(element[:1], 2)
+
+
+def _blank_label(size: tuple[int, int], dpi: int) -> Image.Image:
+    """A white label with round corners."""
+    edge = round(2 * dpi / 25.4)
+    picture = Image.new("RGBA", (size[0] + 2 * edge, size[1] + 2 * edge), (0, 0, 0, 0))
+    body = (edge, edge, edge + size[0] - 1, edge + size[1] - 1)
+    ImageDraw.Draw(picture).rounded_rectangle(body, edge, fill=_PLASTIC, outline=_EDGE, width=max(round(edge / 8), 1))
+    return picture
 
 
 def _blank_band(size: tuple[int, int], dpi: int, ink: tuple[int, int, int, int] | None) -> Image.Image:
