@@ -124,6 +124,13 @@ class PrintOrdered(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class WristbandPutOn(Event):
+    """Staff compared name and birth date and put a band on its patient."""
+
+    check_in_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceChanged(Event):
     """A device of a station changed its state; ``cause`` and ``what`` say why for staff."""
 

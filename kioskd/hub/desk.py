@@ -6,28 +6,28 @@ audit entry. The event goes to live pages after the commit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, func, select
 
 from kioskd.config import DESK_AREA
 from kioskd.core import queue
 from kioskd.core.display import Snapshot, snapshot
 from kioskd.core.events import Event, TicketCalled
 from kioskd.core.identity import Reason
-from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
-from kioskd.core.queue import QueueEntry, TicketState, WrongTicketState
+from kioskd.core.queue import QueueEntry, WrongTicketState
 from kioskd.core.ticket import day_bounds
 from kioskd.errors import RuleViolation
 from kioskd.health import Health
-from kioskd.hub import devices, tickets
+from kioskd.hub import devices, queue_rows, tickets
 from kioskd.hub.rules import SiteRules
+from kioskd.hub.sheet_desk import StaffSheets
 from kioskd.hub.site import RECORDS, area_changed
-from kioskd.hub.tables import attempt, audit, check_in, outbox, sheet, ticket
-from kioskd.hub.view import AreaRow, AttemptRow, ConsoleView, DeviceRow, QueueRow, RecordState, SheetRow
+from kioskd.hub.tables import attempt, audit, outbox
+from kioskd.hub.view import AreaRow, AttemptRow, ConsoleView, DeviceRow
 from kioskd.news import News
 from kioskd.ports import PULSE_KIND
 from kioskd.store import AuditEntry, Store
@@ -63,6 +63,11 @@ class ReceptionDesk:
         self._is_broker_up = is_broker_up
         self._silent_s = silent_s
         self._health = health or (lambda: Health(clock()))
+        self._sheets = StaffSheets(store, news, clock)
+
+    @property
+    def sheets(self) -> StaffSheets:
+        return self._sheets
 
     @property
     def areas(self) -> tuple[AreaRow, ...]:
@@ -86,7 +91,7 @@ class ReceptionDesk:
                 site_name=self._rules.site.name,
                 business_day=day,
                 areas=self.areas,
-                rows=tuple(_in_console_order(_queue_rows(connection, day))),
+                rows=queue_rows.of_day(connection, day, now),
                 devices=tuple(self._as_heard(row) for row in devices.rows(connection)),
                 records_pending=backlog.pending,
                 records_parked=backlog.parked,
@@ -189,70 +194,6 @@ class ReceptionDesk:
         audit_chain.append(
             connection, audit, AuditEntry(f"staff:{staff}", action, f"ticket/{changed.ticket_id}", now, detail)
         )
-
-
-def _in_console_order(rows: Sequence[QueueRow]) -> list[QueueRow]:
-    """Who waits, first come first; who is called, the newest call first; who has been, the last to come first.
-
-    ``rows`` are in the order of allocation, which no change of the clock can turn round.
-    """
-    waiting = [row for row in rows if row.state is TicketState.WAITING]
-    called = [row for row in rows if row.state is TicketState.CALLED]
-    called.sort(key=lambda row: row.called_at or row.arrived_at, reverse=True)
-    ended = [row for row in reversed(rows) if row.state not in {TicketState.WAITING, TicketState.CALLED}]
-    return [*waiting, *called, *ended]
-
-
-def _queue_rows(connection: Connection, day: date) -> list[QueueRow]:
-    query = (
-        select(check_in, ticket.c.id.label("ticket_id"), *[c for c in ticket.c if c.name not in {"id", "check_in_id"}])
-        .join(ticket, ticket.c.check_in_id == check_in.c.id)
-        .where(ticket.c.business_day == day)
-        .order_by(ticket.c.sequence)
-    )
-    sheets = _sheets_of_day(connection, day)
-    return [_queue_row(row, tuple(sheets.get(row.id, {}).values())) for row in connection.execute(query)]
-
-
-def _queue_row(row: Row[tuple[object, ...]], sheets: tuple[SheetRow, ...]) -> QueueRow:
-    return QueueRow(
-        ticket_id=row.ticket_id,
-        check_in_id=row.id,
-        label=f"{row.series}{row.number}",
-        area=row.area,
-        state=TicketState(row.state),
-        arrived_at=row.arrived_at,
-        called_at=row.called_at,
-        room=row.room,
-        times_called=row.times_called,
-        family=row.family,
-        given=row.given,
-        birth_date=row.birth_date,
-        appointment_at=row.appointment_at,
-        practitioner=row.practitioner,
-        reason=Reason(row.reason) if row.reason else None,
-        record=RecordState(row.record_state),
-        record_error=row.record_error,
-        sheets=sheets,
-    )
-
-
-def _sheets_of_day(connection: Connection, day: date) -> dict[UUID, dict[str, SheetRow]]:
-    """The newest job of each kind for each check-in of a day."""
-    query = (
-        select(sheet)
-        .join(ticket, ticket.c.check_in_id == sheet.c.check_in_id)
-        .where(ticket.c.business_day == day)
-        .order_by(sheet.c.kind, sheet.c.copy)
-    )
-    found: dict[UUID, dict[str, SheetRow]] = {}
-    for row in connection.execute(query):
-        proof = ProofKind(row.proof) if row.proof else None
-        cause = Cause(row.cause) if row.cause else None
-        found.setdefault(row.check_in_id, {})[row.kind] = SheetRow(
-            SheetKind(row.kind), PrintState(row.state), proof, cause
-        )
-    return found
 
 
 def _records_waiting_since(connection: Connection) -> datetime | None:

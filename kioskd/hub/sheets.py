@@ -19,7 +19,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, insert, select, update
 
 from kioskd.core.events import Event, SheetNotPrinted, SheetPrinted, SheetUnknown
 from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
@@ -84,25 +84,17 @@ def report(connection: Connection, told: PrintReport) -> Event | None:
 
 def save(connection: Connection, changed: Sheet) -> None:
     """Write a sheet, new or known."""
-    connection.execute(sheet.delete().where(_is(changed.check_in_id, changed.kind, changed.copy)))
-    connection.execute(
-        insert(sheet).values(
-            check_in_id=changed.check_in_id,
-            kind=changed.kind,
-            copy=changed.copy,
-            state=changed.state,
-            proof=changed.proof,
-            cause=changed.cause,
-            at=changed.at,
-            station=changed.station,
-            device=changed.device,
-        )
-    )
+    key = {"check_in_id": changed.check_in_id, "kind": changed.kind, "copy": changed.copy}
+    values = {name: getattr(changed, name) for name in ("state", "proof", "cause", "at", "station", "device")}
+    # Changed in its place: who waits for its lock then sees what was written.
+    if connection.execute(update(sheet).where(_is(**key)).values(values)).rowcount == 0:
+        connection.execute(insert(sheet).values(key | values))
 
 
 def load(connection: Connection, check_in_id: UUID, kind: SheetKind, copy: int) -> Sheet | None:
-    """One sheet."""
-    row = connection.execute(select(sheet).where(_is(check_in_id, kind, copy))).one_or_none()
+    """One sheet. Its row is locked until the end of a transaction that writes: hubs may share one PostgreSQL."""
+    query = select(sheet).where(_is(check_in_id, kind, copy)).with_for_update()
+    row = connection.execute(query).one_or_none()
     return None if row is None else _sheet(row)
 
 

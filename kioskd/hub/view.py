@@ -13,6 +13,7 @@ from kioskd.core.paper import Left
 from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
 from kioskd.core.queue import TicketState
 from kioskd.health import Part
+from kioskd.hub.sheet_view import BandRow, OrderRow, SheetDesk
 
 
 class RecordState(StrEnum):
@@ -34,6 +35,7 @@ class SheetRow:
     state: PrintState
     proof: ProofKind | None
     cause: Cause | None
+    copy: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,10 @@ class QueueRow:
     record: RecordState
     record_error: str
     sheets: tuple[SheetRow, ...]
+    band: BandRow | None = None
+    """The wristband that counts; None where the area has none."""
+    orders: tuple[OrderRow, ...] = ()
+    """What staff ordered of which there is no sheet yet, but for the band."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +152,10 @@ class Desk(Protocol):
 
     Raises RuleViolation when the ticket's state has changed meanwhile (its text says how).
     """
+
+    @property
+    def sheets(self) -> SheetDesk:
+        """The commands about wristbands and copies of tickets."""
 
     async def opened(self, staff: str) -> None:
         """Write into the audit trail that ``staff`` is shown the queue; called before the first view of a page."""

@@ -1,0 +1,70 @@
+"""How a wristband is: what a receptionist is told follows from what is stored. Pure.
+
+Four things are stored: the band itself, the report of its sheet, the order of staff, and who put it on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from kioskd.core.printing import PrintState
+from kioskd.hub.bands import Band
+from kioskd.hub.orders import Order
+from kioskd.hub.sheet_view import BandRow, BandState, OrderRow, VoidBand
+from kioskd.hub.sheets import Sheet
+
+_STATES = {
+    PrintState.QUEUED: BandState.WAITING,
+    PrintState.SENDING: BandState.PRINTING,
+    PrintState.SENT: BandState.PRINTING,
+    PrintState.PRINTED: BandState.PRINTED,
+    PrintState.UNKNOWN: BandState.UNKNOWN,
+    PrintState.EXPIRED: BandState.NOT_PRINTED,
+    PrintState.VOID: BandState.NOT_PRINTED,
+}
+
+
+def order_row(order: Order, now: datetime) -> OrderRow:
+    """An order as the console shows it."""
+    is_withdrawn = order.is_withdrawn(now)
+    return OrderRow(
+        order.kind, order.copy, order.station, order.device, order.ordered_at, order.ordered_by, is_withdrawn
+    )
+
+
+def band_row(bands: Sequence[Band], sheets: Mapping[int, Sheet], order: Order | None, now: datetime) -> BandRow | None:
+    """The band that counts: the last of ``bands``. ``sheets`` by copy; ``order``: the newest for a band."""
+    if not bands:
+        return None
+    band = bands[-1]
+    sheet = sheets.get(band.copy)
+    mine = order_row(order, now) if order is not None and order.copy == band.copy and sheet is None else None
+    return BandRow(
+        band.number,
+        band.copy,
+        _state(band, sheet, mine),
+        sheet.cause if sheet else None,
+        sheet.proof if sheet else None,
+        sheet.station if sheet else "",
+        sheet.device if sheet else "",
+        mine,
+        band.put_on_by,
+        band.put_on_at,
+        tuple(_void(earlier, sheets.get(earlier.copy)) for earlier in bands[:-1]),
+    )
+
+
+def _state(band: Band, sheet: Sheet | None, order: OrderRow | None) -> BandState:
+    if band.put_on_at is not None:
+        return BandState.ON
+    if sheet is not None:
+        return _STATES[sheet.state]
+    if order is None:
+        return BandState.DUE
+    return BandState.NOT_PRINTED if order.is_withdrawn else BandState.ORDERED
+
+
+def _void(band: Band, sheet: Sheet | None) -> VoidBand:
+    """An earlier band is on paper when something proves it; one that staff did not see is not, until a proof comes."""
+    return VoidBand(band.number, sheet.cause if sheet else None, sheet is not None and sheet.proof is not None)
