@@ -93,6 +93,8 @@ class SheetPrinted(Event):
     check_in_id: UUID
     kind: SheetKind
     proof: ProofKind
+    station: str = ""
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,8 @@ class SheetNotPrinted(Event):
     kind: SheetKind
     cause: Cause | None
     is_over: bool
+    station: str = ""
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,8 @@ class SheetUnknown(Event):
     check_in_id: UUID
     kind: SheetKind
     cause: Cause
+    station: str = ""
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,9 +49,11 @@ class PrinterRoom:
         self._silent_s = silent_s
 
     async def printers(self) -> PrinterList:
-        now = self._clock()
-        found = await self._store.read(self._printers)
-        return PrinterList(now, self._rules.site.name, found)
+        return PrinterList(self._clock(), self._rules.site.name, await self.rows())
+
+    async def rows(self) -> tuple[DeviceRow, ...]:
+        """Every printer, by station and name."""
+        return await self._store.read(self._printers)
 
     async def printer(self, station: str, name: str) -> PrinterPage | None:
         now = self._clock()

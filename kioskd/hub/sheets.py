@@ -117,15 +117,16 @@ def of_day(connection: Connection, day: date) -> dict[UUID, list[Sheet]]:
 def event_of(changed: Sheet) -> Event | None:
     """What pages are told of a changed sheet."""
     at, check_in_id, kind = changed.at, changed.check_in_id, changed.kind
+    printer = (changed.station, changed.device)
     match changed.state:
         case PrintState.PRINTED:
-            return SheetPrinted(at, check_in_id, kind, changed.proof or ProofKind.NONE)
+            return SheetPrinted(at, check_in_id, kind, changed.proof or ProofKind.NONE, *printer)
         case PrintState.UNKNOWN:
-            return SheetUnknown(at, check_in_id, kind, changed.cause or Cause.NOT_CONFIRMED)
+            return SheetUnknown(at, check_in_id, kind, changed.cause or Cause.NOT_CONFIRMED, *printer)
         case PrintState.EXPIRED | PrintState.VOID:
-            return SheetNotPrinted(at, check_in_id, kind, changed.cause, is_over=True)
+            return SheetNotPrinted(at, check_in_id, kind, changed.cause, True, *printer)
         case PrintState.QUEUED if changed.cause is not None:
-            return SheetNotPrinted(at, check_in_id, kind, changed.cause, is_over=False)
+            return SheetNotPrinted(at, check_in_id, kind, changed.cause, False, *printer)
         case _:
             return None
 

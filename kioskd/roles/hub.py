@@ -59,6 +59,7 @@ async def hub_role(daemon: Running, config: HubConfig, mqtt: MqttConfig) -> Asyn
         parts.callback(daemon.watch.look_at("broker", Kind.BROKER, look_at_connection(lambda: bus.is_up)))
         desk = ReceptionDesk(store, rules, news, now, lambda: bus.is_up, lambda: daemon.watch.health, hub.silent_s)
         printers = PrinterRoom(store, rules, news, now, hub.silent_s)
+        daemon.metrics.add_printers(printers.rows)
         await _deliver(parts, daemon, store, bus, desk, FhirDestination(client, config.appointment_target), hub)
         await daemon.serve(
             parts,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
@@ -35,7 +35,9 @@ from kioskd.core.events import (
 )
 from kioskd.errors import StoreError
 from kioskd.health import Health, Kind, State
+from kioskd.hub.view import DeviceRow
 from kioskd.news import News
+from kioskd.web.printer_metrics import PrinterMetrics
 from kioskd.web.server import application
 
 log = logging.getLogger(__name__)
@@ -67,6 +69,8 @@ class Metrics:
         self._sheets = Counter(
             "kioskd_sheets", "Sheets by how they ended.", ["kind", "outcome", "proof"], registry=registry
         )
+        self._printers = PrinterMetrics(registry)
+        self._read_printers: Callable[[], Awaitable[Sequence[DeviceRow]]] | None = None
         self._deliveries = Counter(
             "kioskd_record_deliveries", "Attempts to bring a check-in into the record.", ["outcome"], registry=registry
         )
@@ -95,6 +99,10 @@ class Metrics:
         """Ask ``read`` at each scrape. It may raise StoreError."""
         self._backlogs[destination] = read
 
+    def add_printers(self, read: Callable[[], Awaitable[Sequence[DeviceRow]]]) -> None:
+        """Ask ``read`` for the site's printers at each scrape. It may raise StoreError."""
+        self._read_printers = read
+
     async def follow(self, news: News) -> None:
         """Count what happens, until the daemon stops."""
         while True:
@@ -106,6 +114,7 @@ class Metrics:
             log.warning("metrics: events came faster than they were counted; some are missing")
 
     def count(self, event: Event) -> None:
+        self._printers.count(event)
         match event:
             case PatientCheckedIn():
                 self._check_ins.inc()
@@ -137,8 +146,18 @@ class Metrics:
             self._messages.labels(destination, "pending").set(waiting.pending)
             self._messages.labels(destination, "parked").set(waiting.parked)
             self._oldest.labels(destination).set(waiting.oldest_s)
+        await self._show_printers()
         encode, media_type = choose_encoder(accept)
         return encode(self._registry), media_type
+
+    async def _show_printers(self) -> None:
+        if self._read_printers is None:
+            return
+        try:
+            async with asyncio.timeout(READ_WITHIN_S):
+                self._printers.show(await self._read_printers())
+        except (StoreError, TimeoutError):
+            self._printers.show(())  # nobody knows; the database says why
 
 
 class _HealthCollector(Collector):

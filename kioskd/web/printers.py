@@ -17,7 +17,15 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from kioskd.core.events import DeviceChanged, Event, PrintOrdered, SheetNotPrinted, SheetPrinted, SheetSent, SheetUnknown
+from kioskd.core.events import (
+    DeviceChanged,
+    Event,
+    PrintOrdered,
+    SheetNotPrinted,
+    SheetPrinted,
+    SheetSent,
+    SheetUnknown,
+)
 from kioskd.errors import RuleViolation
 from kioskd.hub.printer_view import PrinterList, PrinterPage, Printers
 from kioskd.news import News

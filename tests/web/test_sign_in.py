@@ -18,6 +18,7 @@ from tests.web.browser import DESK
 from tests.web.conftest import OpenPage
 from tests.web.console_rig import COOKIE, Rig, console, token_of
 from tests.web.front_desk import FrontDesk, busy_morning, ticket_id
+from tests.web.printer_shop import PrinterShop
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -42,7 +43,7 @@ def routes_of_the_console() -> list[tuple[str, str]]:
     unused: Any = None
     settings = StaffedSettings()
     pages: Any = _NoPages()
-    guard: Any = console_app(FrontDesk(News()), unused, unused, News(), pages, settings)
+    guard: Any = console_app(FrontDesk(News()), PrinterShop(News()), unused, News(), pages, settings)
     found = []
     for route in guard._app.routes:
         if isinstance(route, Mount):
@@ -50,6 +51,7 @@ def routes_of_the_console() -> list[tuple[str, str]]:
             continue
         assert isinstance(route, Route)
         path = route.path.replace("{ticket:uuid}", str(ticket_id("A14")))
+        path = path.replace("{station}", "entrance").replace("{device}", "tickets")
         found += [(method, path) for method in sorted(route.methods or ()) if method != "HEAD"]
     return found
 
