@@ -35,7 +35,6 @@ MODULE_DOTS = {203: 3, 300: 5, 600: 9}
 CODE_GAP_MM = 3.0
 THIRD_CODE_FROM_MM = 70.0
 """Text keeps this length before a third code is printed."""
-_BAR_SHARE = 0.8
 
 _CODE = ("^FO", "^BX", "^FH", "^FD", "^FS")
 
@@ -105,7 +104,7 @@ def _fields(sheet: WristbandSheet, band: Band, code_data: str, code_dots: int) -
     # Turned text has its top at the band's right edge.
     frame = Frame(band.dots(band.width_mm - band.margin_mm + band.across_mm), 0, "R", band.dpi)
     codes = [_code_field(frame, y, (usable - code_dots) // 2, code_dots, code_data) for y in places]
-    rows = rows_with_name(_name(sheet), _bar_rows(sheet), _other_rows(sheet), frame, size)
+    rows = rows_with_name(_name(sheet), _bar_rows(sheet), [_other_rows(sheet)], frame, size)
     return [codes[0], *set_rows(rows, frame, (text_begin, 0), size), *codes[1:]]
 
 
@@ -153,7 +152,7 @@ def _baby(child: Newborn, sheet: WristbandSheet) -> list[str]:
 
 
 def _bar_rows(sheet: WristbandSheet) -> list[Row]:
-    return [Row(sheet.words.similar_name, _BAR_SHARE, is_bar=True)] if sheet.is_name_similar else []
+    return [Row(sheet.words.similar_name, is_bar=True)] if sheet.is_name_similar else []
 
 
 def _other_rows(sheet: WristbandSheet) -> list[Row]:

@@ -34,6 +34,8 @@ BARS_MM = 8.0
 _QUIET_MODULES = 10
 """On both sides of the bars (ISO/IEC 15417)."""
 CODE_GAP_MM = 2.0
+_GAP = "   "
+"""Between what stands on one line for want of height."""
 
 _BX = ("^FO", "^BX", "^FH", "^FD", "^FS")
 _BC = ("^FO", "^BY", "^BC", "^FH", "^FD", "^FS")
@@ -113,10 +115,10 @@ def _below(sheet: LabelSheet, label: Label, code: str) -> list[Field]:
 def _text(sheet: LabelSheet, frame: Frame, size: tuple[int, int]) -> list[Field]:
     words = sheet.words
     name = [part for part in (upper(visible(sheet.family)), visible(sheet.given)) if part]
-    lines = [f"{words.born} {partial_day(sheet.birth_date)}"] if sheet.birth_date else []
-    if number := visible(in_groups(sheet.record_number, sheet.number_groups)):
-        lines.append(f"{words.number} {number}")
-    if title := visible(sheet.title):
-        lines.append(title)
-    lines.append(moment(sheet.made_at))
-    return set_rows(rows_with_name(name, [], [Row(line) for line in lines], frame, size), frame, (0, 0), size)
+    number = visible(in_groups(sheet.record_number, sheet.number_groups))
+    who = [f"{words.born} {partial_day(sheet.birth_date)}"] if sheet.birth_date else []
+    who += [f"{words.number} {number}"] if number else []
+    what = [part for part in (visible(sheet.title), moment(sheet.made_at)) if part]
+    settings = [[*who, *what], [*who, _GAP.join(what)], [_GAP.join(who), _GAP.join(what)]]
+    rows = rows_with_name(name, [], [[Row(line) for line in lines] for lines in settings], frame, size)
+    return set_rows(rows, frame, (0, 0), size)

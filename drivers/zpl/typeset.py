@@ -54,8 +54,8 @@ LEAST_CELL_MM = 2.5
 GOOD_NAME_MM = 5.0
 """A name that would be smaller on one line is set on more where that makes it bigger."""
 NAME_MOST_MM = 8.0
-_NAME_SHARES = {1: 1.4, 2: 1.05}
-_LEAST_NAME_SHARE = 0.9
+_NAME_SHARES = {1: 1.4, 2: 1.1}
+_LEAST_NAME_SHARE = 1.0
 _WIDEST_PX = 100_000
 
 _HEAD = ["^XA", "^CI", "^PA", "^JZ", "^MC", "^LH", "^LR", "^PM", "^PW", "^LL"]
@@ -102,6 +102,8 @@ class Row:
     text: str
     share: float = 1.0
     most_mm: float = 6.0
+    good_mm: float = 3.5
+    """Cell from which it need not be bigger."""
     is_bar: bool = False
     """White on black, as long as the line may be."""
 
@@ -148,33 +150,40 @@ def _slots(rows: Sequence[Row], height: int, frame: Frame) -> list[tuple[int, in
 
 
 def rows_with_name(
-    parts: Sequence[str], before: Sequence[Row], after: Sequence[Row], frame: Frame, size: tuple[int, int]
+    parts: Sequence[str],
+    before: Sequence[Row],
+    afters: Sequence[Sequence[Row]],
+    frame: Frame,
+    size: tuple[int, int],
 ) -> list[Row]:
-    """All rows, the name set on one line if that is big enough, else so that its smallest line is biggest.
+    """All rows: the first setting of the name, and of what follows it, that is big enough, else the biggest.
 
-    Raises ContentRefused where no setting fits, and ValueError for what no installed font draws.
+    ``afters``: the other rows, in forms that need less and less height. Raises ContentRefused where nothing fits, and
+    ValueError for what no installed font draws.
     """
-    best: tuple[int, list[Row]] | None = None
-    for lines in name_settings(list(parts)):
-        share = _NAME_SHARES.get(len(lines), _LEAST_NAME_SHARE)
-        rows = [*before, *(Row(line, share, NAME_MOST_MM) for line in lines), *after]
-        heights = [height for _, height in _slots(rows, size[1], frame)]
-        found = [
-            set_line(row.text, slot, size[0], frame) for row, slot in zip(rows, heights, strict=True) if not row.is_bar
-        ]
-        cells = [line.cell for line in found if line is not None]
-        if len(cells) < len(found):
-            continue
-        begin = sum(not row.is_bar for row in before)
-        smallest = min(cells[begin : begin + len(lines)])
-        if smallest >= frame.dots(GOOD_NAME_MM):
-            return rows
-        if best is None or smallest > best[0]:
-            best = smallest, rows
-    if best is None:
+    best: tuple[float, list[Row]] = 0.0, []
+    for after in afters:
+        for lines in name_settings(list(parts)):
+            share = _NAME_SHARES.get(len(lines), _LEAST_NAME_SHARE)
+            rows = [*before, *(Row(line, share, NAME_MOST_MM, GOOD_NAME_MM) for line in lines), *after]
+            score = _score(rows, frame, size)
+            if score >= 1:
+                return rows
+            if score > best[0]:
+                best = score, rows
+    if not best[1]:
         longest = sum(map(len, parts))
-        raise ContentRefused(f"a name of {longest} characters does not fit at {LEAST_CELL_MM} mm")
+        raise ContentRefused(f"a name of {longest} characters and what follows do not fit at {LEAST_CELL_MM} mm")
     return best[1]
+
+
+def _score(rows: Sequence[Row], frame: Frame, size: tuple[int, int]) -> float:
+    """How big the row that is worst off is, in parts of what is good to read; 0 when one does not fit."""
+    worst = 1.0
+    for row, (_, slot) in zip(rows, _slots(rows, size[1], frame), strict=True):
+        line = set_line(row.text, slot, size[0], frame)
+        worst = min(worst, 0.0 if line is None else line.cell / frame.dots(row.good_mm))
+    return worst
 
 
 def set_rows(rows: Sequence[Row], frame: Frame, at: tuple[int, int], size: tuple[int, int]) -> list[Field]:
@@ -201,7 +210,9 @@ def set_line(text: str, slot: int, length: int, frame: Frame) -> SetLine | None:
     Raises ValueError, without the text in it, for what no installed font draws.
     """
     cell = int(slot / SLOT)
-    least = min(cell, frame.dots(LEAST_CELL_MM))
+    least = frame.dots(LEAST_CELL_MM)
+    if cell < least:
+        return None
     if is_resident(text):
         fitting = fitting_height(text, cell, least, length)
         return None if fitting is None else SetLine(text, fitting)
