@@ -293,6 +293,27 @@ class LabelPrinter(_Printing, Protocol):
         """The bytes of a label, pure. Raises NotPrinted(CONTENT_REFUSED)."""
 
 
+@dataclass(frozen=True, slots=True)
+class SelfTestSheet:
+    """What a self-test says, in words; beside it the driver draws what only it knows how to: marks and characters."""
+
+    title: str
+    lines: tuple[str, ...]
+    """Which printer it is, where, its model, the time, and how good its proofs are."""
+    ruler: str
+    """Stands at a ruler over the whole printable width, in millimetres; longer marks every five and ten."""
+    characters: str
+    """Stands before a line of the printer's own characters that are easily wrong."""
+
+
+@runtime_checkable
+class SelfTesting(Protocol):
+    """A printer that MAY be asked for a self-test sheet."""
+
+    def render_self_test(self, sheet: SelfTestSheet) -> bytes:
+        """The bytes of a self-test, pure. Raises NotPrinted(CONTENT_REFUSED)."""
+
+
 # --- station to hub --------------------------------------------------------------------------------------------
 
 
