@@ -27,7 +27,7 @@ from kioskd.core.queue import TicketState
 from kioskd.errors import RuleViolation
 from kioskd.health import Kind, Part, State
 from kioskd.hub.printer_view import Printers
-from kioskd.hub.view import AreaRow, ConsoleView, Desk, QueueRow, RecordState
+from kioskd.hub.view import AreaRow, ConsoleView, Desk, DeviceRow, QueueRow, RecordState
 from kioskd.news import News
 from kioskd.staff import Role, Staff
 from kioskd.web import live
@@ -166,6 +166,7 @@ def _context(view: ConsoleView, person: SignedIn, selected: UUID | None) -> dict
         "unknown_sheets": [(r, s) for r in view.rows for s in r.sheets if s.state is PrintState.UNKNOWN],
         "parked": [r for r in view.rows if r.record is RecordState.PARKED],
         "troubled": [d for d in view.devices if d.state != "ready"],
+        "needing_soon": [d for d in view.devices if needs_soon(d)],
         "parts": [p for p in view.parts if p.kind is not Kind.DEVICE],
         "unwell": [p for p in view.parts if p.why is not None and p.kind is not Kind.DEVICE],
         "part_alerts": [p for p in view.parts if p.why is not None and not _has_own_alert(p)],
@@ -196,6 +197,11 @@ def _ended(view: ConsoleView) -> list[QueueRow]:
     """Every no-show, who may still come, and the newest finished visits: a page must not grow all day."""
     finished = [r for r in view.rows if r.state is TicketState.FINISHED][:FINISHED_SHOWN]
     return [r for r in view.rows if r.state is TicketState.NO_SHOW or r in finished]
+
+
+def needs_soon(row: DeviceRow) -> bool:
+    """Whether a printer that works will stop before long: the desk is told while there is time."""
+    return row.state == "ready" and row.paper is not None and (bool(row.notes) or row.paper.is_running_out)
 
 
 def minutes_between(begin: datetime, end: datetime) -> int:
