@@ -530,6 +530,35 @@ class Destination(Protocol):
         """Return when the other side has it for good. Raises Unreachable (again later) or Rejected (parked)."""
 
 
+# --- preview of sheets -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SheetSample:
+    """One picture of what the site's printers would print; the person is invented."""
+
+    key: str
+    """Stands in an address: a-z, 0-9, hyphen."""
+    kind: str
+    """``ticket``, ``help-ticket``, ``copy``, or what a kind of band or label is called."""
+    printer: str
+    """Its name in the site file, or empty: the site file names no such printer, and this is the usual one."""
+    paper_width_mm: int
+    language: str
+
+
+class SheetPreview(Protocol):
+    """What the printers of the site would print, as pictures. Blocking: called on a thread of its own."""
+
+    site_name: str
+
+    def samples(self) -> Sequence[SheetSample]:
+        """What there is to see, in the order to show it in. MUST NOT block."""
+
+    def png(self, key: str) -> bytes:
+        """The picture of a sample. Raises LookupError, or NotPrinted with what is wrong with the sheet."""
+
+
 # --- the lab page ----------------------------------------------------------------------------------------------
 
 

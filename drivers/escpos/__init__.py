@@ -45,8 +45,6 @@ class EscposConfig(DriverConfig):
     code_page: CodePage = "ascii"
     """The page that was seen to print right on this very printer. Characters outside it are drawn as pictures."""
     cut: Cut = "partial"
-    copy_mark: str = Field(default="COPY", min_length=1, max_length=20)
-    """What stands above the number of a second copy."""
 
     @model_validator(mode="before")
     @classmethod

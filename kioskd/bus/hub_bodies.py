@@ -200,6 +200,7 @@ class CheckInAnswer(Wire):
     was_checked_in_before: bool
     band_number: int | None
     called_to: str
+    practitioner: str = ""
 
     def core(self) -> CheckInReply:
         return CheckInReply(
@@ -211,6 +212,7 @@ class CheckInAnswer(Wire):
             self.was_checked_in_before,
             self.band_number,
             self.called_to,
+            self.practitioner,
         )
 
 

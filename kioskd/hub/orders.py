@@ -120,7 +120,14 @@ def open_orders(connection: Connection, rules: SiteRules, station: str, now: dat
 def _whole(connection: Connection, rules: SiteRules, order: Order) -> PrintOrder:
     """An order with all that its sheet says."""
     query = (
-        select(check_in.c.language, check_in.c.arrived_at, ticket.c.series, ticket.c.number, ticket.c.area)
+        select(
+            check_in.c.language,
+            check_in.c.arrived_at,
+            check_in.c.practitioner,
+            ticket.c.series,
+            ticket.c.number,
+            ticket.c.area,
+        )
         .join(ticket, ticket.c.check_in_id == check_in.c.id)
         .where(check_in.c.id == order.check_in_id)
     )
@@ -129,7 +136,7 @@ def _whole(connection: Connection, rules: SiteRules, order: Order) -> PrintOrder
     said: CheckInReply | HelpReply | None = None
     if row is not None and order.kind is SheetKind.TICKET:
         label, name = f"{row.series}{row.number}", rules.name_of(row.area)
-        said = CheckInReply(order.check_in_id, label, row.area, name, row.arrived_at, False, None)
+        said = CheckInReply(order.check_in_id, label, row.area, name, row.arrived_at, False, None, "", row.practitioner)
     elif row is not None and order.kind is SheetKind.HELP_TICKET:
         said = HelpReply(order.check_in_id, f"{row.series}{row.number}", row.arrived_at)
     return PrintOrder(

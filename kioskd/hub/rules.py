@@ -19,6 +19,8 @@ class SiteRules:
     site: SiteConfig
     hub: HubConfig
     areas: tuple[AreaConfig, ...]
+    skipped_numbers: frozenset[int] = frozenset()
+    """Numbers that no ticket has."""
 
     def area_of(self, area_id: str) -> AreaConfig:
         """The area of an appointment; the first one when the schedule names none that the site has."""

@@ -114,6 +114,7 @@ class Site:
             area.series,
             area.id,
             request.check_in_id,
+            self._rules.skipped_numbers,
         )
         payload = {
             "check_in_id": str(request.check_in_id),
@@ -128,7 +129,8 @@ class Site:
         outbox_queue.put(connection, outbox, RECORDS, f"patient/{request.patient.id}", "check-in", payload, now)
         area_changed(connection, self._rules, area.id, now)
         _audit(connection, request.station, "check-in", request.check_in_id, now, {"ticket": made.label})
-        return self._reply(request.check_in_id, made.label, area.id, request.arrived_at, number, before=False), True
+        reply = self._reply(request.check_in_id, made.label, area.id, request.arrived_at, number, before=False)
+        return replace(reply, practitioner=request.appointment.practitioner), True
 
     def _known(self, connection: Connection, request: CheckInRequest) -> CheckInReply | None:
         """The check-in that this request already is, or that its appointment already has."""
@@ -136,6 +138,7 @@ class Site:
             select(
                 check_in.c.id,
                 check_in.c.arrived_at,
+                check_in.c.practitioner,
                 band.c.number.label("band_number"),
                 ticket.c.series,
                 ticket.c.number,
@@ -154,7 +157,8 @@ class Site:
         # Whose band it is was settled the first time: a second kiosk must not print the same number again.
         number = None if before else row.band_number
         reply = self._reply(row.id, label, row.area, row.arrived_at, number, before)
-        return replace(reply, called_to=row.room if row.state == TicketState.CALLED else "")
+        called_to = row.room if row.state == TicketState.CALLED else ""
+        return replace(reply, called_to=called_to, practitioner=row.practitioner)
 
     def _reply(
         self, check_in_id: UUID, label: str, area: str, arrived_at: datetime, band: int | None, before: bool
@@ -185,6 +189,7 @@ class Site:
             self._rules.hub.help_series,
             DESK_AREA,
             request.check_in_id,
+            self._rules.skipped_numbers,
         )
         area_changed(connection, self._rules, DESK_AREA, now)
         detail = {"ticket": made.label, "reason": request.reason}

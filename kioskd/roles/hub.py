@@ -26,6 +26,7 @@ from kioskd.hub.rules import SiteRules
 from kioskd.hub.site import DISPLAYS, RECORDS, Site
 from kioskd.news import News
 from kioskd.ports import OutboxMessage
+from kioskd.roles.preview import preview_of
 from kioskd.roles.running import Running, broker_of, now, secret, site_key
 from kioskd.roles.watching import ask_outbox, look_at_connection, waiting_for
 from kioskd.store import Store, open_store
@@ -41,7 +42,7 @@ GATHER_RECORDS_S = 0.05
 async def hub_role(daemon: Running, config: HubConfig, mqtt: MqttConfig) -> AsyncIterator[Site]:
     """Run it from entering to leaving; the hub for a station in this process. Raises StartRefused."""
     site, news = daemon.config.site, daemon.news
-    rules = SiteRules(site, config, daemon.config.area)
+    rules = SiteRules(site, config, daemon.config.area, frozenset(daemon.config.ticket.skipped_numbers))
     async with AsyncExitStack() as parts:
         store = await parts.enter_async_context(open_store(tables.SCHEMA, daemon.config.store))
         daemon.watch_store(parts, "hub", store)
@@ -64,7 +65,7 @@ async def hub_role(daemon: Running, config: HubConfig, mqtt: MqttConfig) -> Asyn
         await daemon.serve(
             parts,
             "console",
-            console_app(desk, printers, daemon.staff, news, daemon.pages, daemon.staffed),
+            console_app(desk, printers, daemon.staff, news, daemon.pages, daemon.staffed, preview_of(daemon)),
             config.console_listen,
         )
         await daemon.serve(

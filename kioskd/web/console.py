@@ -1,7 +1,7 @@
 """The reception console: the queue, the person in hand, devices and alerts. Written against ``hub.view.Desk``.
 
-GET ``/`` is the page (``ticket``: who is in hand; ``did`` and ``on``: what was just done, to which ticket), ``/live``
-its stream; every command is a POST of a plain form that answers 303 to ``/``. htmx follows the same way and gets the
+GET ``/`` is the page (``ticket``: who is in hand; ``ask``: what is asked before it is done; ``did`` and ``on``: what was
+just done, to which ticket), ``/live`` its stream; every command is a POST of a plain form that answers 303 to ``/``. htmx follows the same way and gets the
 same parts as fragments. An address holds ticket ids only; names and birth dates are in the body of a page alone.
 """
 
@@ -22,18 +22,20 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from kioskd.core.events import CardRemoved, CardSeen, Event, PatientIdentified, SessionChanged
-from kioskd.core.printing import PrintState
 from kioskd.core.queue import TicketState
 from kioskd.errors import RuleViolation
 from kioskd.health import Kind, Part, State
 from kioskd.hub.printer_view import Printers
 from kioskd.hub.view import AreaRow, ConsoleView, Desk, DeviceRow, QueueRow, RecordState
 from kioskd.news import News
+from kioskd.ports import SheetPreview
 from kioskd.staff import Role, Staff
-from kioskd.web import live
+from kioskd.web import console_sheets, live
+from kioskd.web.console_sheets import Command
 from kioskd.web.pages import Pages
 from kioskd.web.printers import printer_routes
 from kioskd.web.server import application
+from kioskd.web.sheets import sheet_routes
 from kioskd.web.sign_in import SignedIn, SignIn, StaffedSettings, is_htmx
 
 ROLES = frozenset({Role.RECEPTIONIST, Role.CLINICIAN, Role.ADMIN})
@@ -41,13 +43,17 @@ FINISHED_SHOWN = 20
 """How many of today's finished visits are listed."""
 _NOT_SHOWN = CardSeen | CardRemoved | SessionChanged | PatientIdentified
 """What happens at a kiosk before there is a ticket."""
-_DONE = frozenset({"call", "recall", "finish", "no-show", "wait-again", "nobody"})
-
-Command = Callable[[UUID, FormData, str], Awaitable[None]]
+_DONE = frozenset({"call", "recall", "finish", "no-show", "wait-again", "nobody"}) | console_sheets.DONE
 
 
 def console_app(
-    desk: Desk, printers: Printers, staff: Staff, news: News, pages: Pages, settings: StaffedSettings
+    desk: Desk,
+    printers: Printers,
+    staff: Staff,
+    news: News,
+    pages: Pages,
+    settings: StaffedSettings,
+    preview: SheetPreview | None = None,
 ) -> ASGIApp:
     """The console of one site, for receptionists, clinicians and admins."""
     title = pages.language(settings.language).texts.gettext("Reception")
@@ -59,6 +65,7 @@ def console_app(
         "finish": lambda ticket, _, who: desk.finish(ticket, who),
         "no-show": lambda ticket, _, who: desk.miss(ticket, who),
         "wait-again": lambda ticket, _, who: desk.put_back(ticket, who),
+        **console_sheets.commands(desk),
     }
     routes = [
         Route("/", sign_in.guarded(page.show), methods=["GET"]),
@@ -69,6 +76,7 @@ def console_app(
             for name, command in commands.items()
         ),
         *printer_routes(printers, sign_in, news, pages, settings.language),
+        *(sheet_routes(preview, sign_in, pages, settings.language) if preview is not None else ()),
         *sign_in.routes,
         pages.static(),
     ]
@@ -91,14 +99,14 @@ class _Console:
         selected = _uuid(request.query_params.get("ticket"))
         did = request.query_params.get("did", "")
         notice = {"did": did if did in _DONE else "", "on": _uuid(request.query_params.get("on"))}
-        return await self._response(request, person, selected, notice)
+        return await self._response(request, person, selected, notice, ask=request.query_params.get("ask", ""))
 
     async def live(self, request: Request, person: SignedIn) -> StreamingResponse:
-        selected = _uuid(request.query_params.get("ticket"))
+        selected, ask = _uuid(request.query_params.get("ticket")), request.query_params.get("ask", "")
 
         async def fragment() -> str:
             view = await self._desk.view()
-            return self._pages.render("console/_desk.html", self._language, **_context(view, person, selected))
+            return self._pages.render("console/_desk.html", self._language, **_context(view, person, selected, ask))
 
         return live.events(self._news, _is_shown, fragment, looks_again=True)
 
@@ -140,19 +148,26 @@ class _Console:
         self, request: Request, person: SignedIn, selected: UUID | None, error: RuleViolation
     ) -> Response:
         """The whole console as it is now, with the reason: nothing is lost, and the state that refused can be seen."""
-        return await self._response(request, person, selected, {"did": "refused", "on": None, "why": str(error)}, 409)
+        notice = {"did": "refused", "on": None, "rule": error.rule, "why": str(error)}
+        return await self._response(request, person, selected, notice, 409)
 
     async def _response(
-        self, request: Request, person: SignedIn, selected: UUID | None, notice: dict[str, Any], status: int = 200
+        self,
+        request: Request,
+        person: SignedIn,
+        selected: UUID | None,
+        notice: dict[str, Any],
+        status: int = 200,
+        ask: str = "",
     ) -> Response:
         view = await self._desk.view()
         template = "console/_update.html" if is_htmx(request) else "console/page.html"
-        context = _context(view, person, selected)
+        context = _context(view, person, selected, ask)
         about = next((r for r in view.rows if r.ticket_id == notice["on"]), None)
         return self._pages.response(template, self._language, status, **context, notice=notice, about=about)
 
 
-def _context(view: ConsoleView, person: SignedIn, selected: UUID | None) -> dict[str, Any]:
+def _context(view: ConsoleView, person: SignedIn, selected: UUID | None, ask: str) -> dict[str, Any]:
     """What the templates know beside the view."""
     in_hand = next((r for r in view.rows if r.ticket_id == selected), None)
     return {
@@ -163,7 +178,7 @@ def _context(view: ConsoleView, person: SignedIn, selected: UUID | None) -> dict
         "groups": [_group(view, area) for area in sorted(view.areas, key=lambda a: not a.is_help_desk)],
         "ended": _ended(view),
         "ended_count": sum(r.state in {TicketState.FINISHED, TicketState.NO_SHOW} for r in view.rows),
-        "unknown_sheets": [(r, s) for r in view.rows for s in r.sheets if s.state is PrintState.UNKNOWN],
+        **console_sheets.context(view, in_hand, ask),
         "parked": [r for r in view.rows if r.record is RecordState.PARKED],
         "troubled": [d for d in view.devices if d.state != "ready"],
         "needing_soon": [d for d in view.devices if needs_soon(d)],
