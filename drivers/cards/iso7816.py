@@ -18,6 +18,9 @@ TransmitRaw = Callable[[bytes], bytes]
 CHUNK = 0xF0
 """Most bytes asked for in one READ BINARY. Short APDUs end at 256, and some readers spend a few of those themselves."""
 
+SMALLEST_CHUNK = 0x10
+"""A card or reader that refuses a READ BINARY as too long (6700) is asked for half as much, down to this."""
+
 MOST_BYTES = 0x8000
 """Offsets of READ BINARY have 15 bits; also the bound of a GET RESPONSE chain."""
 
@@ -26,8 +29,11 @@ class Status(IntEnum):
     """Status words SW1SW2 by the standard's names (ISO/IEC 7816-4:2020, tables 6 and 7)."""
 
     NO_FURTHER_QUALIFICATION = 0x9000
+    PART_OF_RETURNED_DATA_MAY_BE_CORRUPTED = 0x6281
     END_OF_FILE_REACHED_BEFORE_READING_NE_BYTES = 0x6282
     SELECTED_FILE_DEACTIVATED = 0x6283
+    SELECTED_FILE_IN_TERMINATION_STATE = 0x6285
+    MEMORY_FAILURE = 0x6581
     WRONG_LENGTH = 0x6700
     SECURITY_STATUS_NOT_SATISFIED = 0x6982
     AUTHENTICATION_METHOD_BLOCKED = 0x6983
@@ -43,6 +49,14 @@ class Status(IntEnum):
     NO_PRECISE_DIAGNOSIS = 0x6F00
 
 
+_REASONS = {
+    Status.PART_OF_RETURNED_DATA_MAY_BE_CORRUPTED: Reason.CARD_DAMAGED,
+    Status.MEMORY_FAILURE: Reason.CARD_DAMAGED,
+    Status.SELECTED_FILE_DEACTIVATED: Reason.CARD_LOCKED,
+    Status.SELECTED_FILE_IN_TERMINATION_STATE: Reason.CARD_LOCKED,
+    Status.AUTHENTICATION_METHOD_BLOCKED: Reason.CARD_LOCKED,
+}
+
 SW1_BYTES_AVAILABLE = 0x61
 SW1_WRONG_LE = 0x6C
 
@@ -55,9 +69,37 @@ def status_text(sw: int) -> str:
         return f"{sw:04X}"
 
 
-def select(aid: bytes) -> bytes:
+def select(aid: bytes, p2: int = 0x0C) -> bytes:
     """SELECT an application by its AID, first occurrence, no file control information wanted (P2 = 0C)."""
-    return bytes((0x00, 0xA4, 0x04, 0x0C, len(aid))) + aid
+    return bytes((0x00, 0xA4, 0x04, p2, len(aid))) + aid
+
+
+def select_file(name: bytes, p1: int, p2: int = 0x0C) -> bytes:
+    """SELECT by file identifier or path; ``p1``: 00 any, 01 child DF, 02 EF here, 08 path from the MF, 09 from here."""
+    return bytes((0x00, 0xA4, p1, p2, len(name))) + name
+
+
+def is_selected(transmit: Transmit, apdu: bytes) -> bool:
+    """Whether the card has what a SELECT asks for; also when that is locked, so that the lock is told, not hidden."""
+    _, sw = _ask(transmit, apdu)
+    return sw == Status.NO_FURTHER_QUALIFICATION or _REASONS.get(sw) is Reason.CARD_LOCKED
+
+
+def demand(transmit: Transmit, apdu: bytes, what: str) -> bytes:
+    """The data of a command that MUST work. Raises CardUnreadable: locked, damaged or not there."""
+    data, sw = _ask(transmit, apdu)
+    if sw != Status.NO_FURTHER_QUALIFICATION:
+        raise refusal(what, sw)
+    return data
+
+
+def _ask(transmit: Transmit, apdu: bytes) -> tuple[bytes, int]:
+    """A card that does not know the P2 = 0C of a SELECT is asked again with 00, for a template that nobody needs."""
+    data, sw = transmit(apdu)
+    is_p2_unknown = sw in (Status.INCORRECT_PARAMETERS_P1_P2, Status.WRONG_PARAMETERS_P1_P2)
+    if is_p2_unknown and apdu[1] == 0xA4 and apdu[3] & 0x0C == 0x0C:
+        return transmit(apdu[:3] + bytes((apdu[3] & 0xF3,)) + apdu[4:])
+    return data, sw
 
 
 def read_binary(offset: int, length: int) -> bytes:
@@ -79,9 +121,19 @@ def read_record(number: int, sfi: int, length: int = 0x100) -> bytes:
     return bytes((0x00, 0xB2, number, sfi << 3 | 0x04, length & 0xFF))
 
 
-def unreadable(what: str) -> CardUnreadable:
+def unreadable(what: str, reason: Reason = Reason.CARD_UNREADABLE) -> CardUnreadable:
     """CardUnreadable as a kind of card raises it; the reader puts its own name in place of ``card``."""
-    return CardUnreadable("card", Reason.CARD_UNREADABLE, what)
+    return CardUnreadable("card", reason, what)
+
+
+def damaged(what: str) -> CardUnreadable:
+    """The data contradict their own check digits or checksums."""
+    return unreadable(what, Reason.CARD_DAMAGED)
+
+
+def refusal(what: str, sw: int) -> CardUnreadable:
+    """The CardUnreadable of a status word that is no success; ``what`` names the command."""
+    return unreadable(f"{what} answered {status_text(sw)}", _REASONS.get(sw, Reason.CARD_UNREADABLE))
 
 
 def _split(response: bytes) -> tuple[bytes, int]:
@@ -116,8 +168,14 @@ def handle_status(transmit_raw: TransmitRaw) -> Transmit:
 
     def transmit(apdu: bytes) -> tuple[bytes, int]:
         data, sw = exchange(apdu)
+        p2 = 0x00
         while sw >> 8 == SW1_BYTES_AVAILABLE:
-            more, sw = exchange(bytes((apdu[0] & 0x03, 0xC0, 0x00, 0x00, sw & 0xFF)))
+            waiting = sw & 0xFF
+            more, sw = exchange(bytes((apdu[0] & 0x03, 0xC0, 0x00, p2, waiting)))
+            if not more and p2 == 0x00 and sw in (Status.INCORRECT_PARAMETERS_P1_P2, Status.WRONG_PARAMETERS_P1_P2):
+                # The first Thai identity cards (ATR 3B67...) want P2 = 01.
+                p2, sw = 0x01, SW1_BYTES_AVAILABLE << 8 | waiting
+                continue
             if not more or len(data) > MOST_BYTES:
                 raise unreadable("the card announces data without end")
             data += more
@@ -134,18 +192,32 @@ def read_file(transmit: Transmit, sfi: int, size: int, offset: int = 0) -> bytes
     6282 comes with the last bytes of the file, 6B00 says that the offset is already past its end: both mean
     "that was all". Raises CardUnreadable on any other status.
     """
-    content = b""
+    return _read(transmit, f"file {sfi:02X}", size, offset, sfi)
+
+
+def read_selected(transmit: Transmit, what: str, size: int, offset: int = 0) -> bytes:
+    """As ``read_file``, of the file that was selected; ``what`` names it in errors."""
+    return _read(transmit, what, size, offset, None)
+
+
+def _read(transmit: Transmit, what: str, size: int, offset: int, sfi: int | None) -> bytes:
+    content, chunk = b"", CHUNK
     while len(content) < size:
-        position, wanted = offset + len(content), min(CHUNK, size - len(content))
-        is_named = not content and position <= 0xFF
-        apdu = read_binary_sfi(sfi, position, wanted) if is_named else read_binary(position, wanted)
+        position, wanted = offset + len(content), min(chunk, size - len(content))
+        if position >= MOST_BYTES:
+            break
+        is_named = sfi is not None and not content and position <= 0xFF
+        apdu = read_binary_sfi(sfi or 0, position, wanted) if is_named else read_binary(position, wanted)
         data, sw = transmit(apdu)
         if sw == Status.WRONG_PARAMETERS_P1_P2:
             break
+        if sw == Status.WRONG_LENGTH and wanted > SMALLEST_CHUNK:
+            chunk = max(SMALLEST_CHUNK, wanted // 2)
+            continue
         if sw not in (Status.NO_FURTHER_QUALIFICATION, Status.END_OF_FILE_REACHED_BEFORE_READING_NE_BYTES):
-            raise unreadable(f"READ BINARY of file {sfi:02X} answered {status_text(sw)}")
+            raise refusal(f"READ BINARY of {what}", sw)
         if len(data) > wanted:
-            raise unreadable(f"READ BINARY of file {sfi:02X} gave {len(data)} bytes, asked for {wanted}")
+            raise unreadable(f"READ BINARY of {what} gave {len(data)} bytes, asked for {wanted}")
         content += data
         if not data or sw == Status.END_OF_FILE_REACHED_BEFORE_READING_NE_BYTES:
             break

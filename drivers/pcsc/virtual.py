@@ -40,7 +40,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from drivers.cards.image import CardImage, ImageSession
+from drivers.cards.image import CardImage
 from drivers.cards.synthetic import sample_image
 
 DEFAULT_PORT = 35963
@@ -171,13 +171,13 @@ class VirtualReaderSlot:
 
     def _serve(self, connection: socket.socket, card: _InsertedCard) -> None:
         """Answer the reader until one side closes. Raises OSError when the connection breaks."""
-        session = ImageSession(card.image)
+        session = card.image.power_on()
         while (frame := _receive(connection)) is not None:
             if len(frame) == 1:
                 if frame[0] == _GET_ATR:
                     _send(connection, card.image.atr)
                 elif frame[0] in (_POWER_ON, _RESET, _POWER_OFF):
-                    session = ImageSession(card.image)
+                    session = card.image.power_on()
                 continue
             change = card.change
             if change is not None and card.apdus >= change.after_apdus:
@@ -186,7 +186,7 @@ class VirtualReaderSlot:
                     return
                 if change.to is not None:
                     card.card_id, card.image = change.to
-                card.change, session = None, ImageSession(card.image)
+                card.change, session = None, card.image.power_on()
             began_at = time.monotonic()
             answer = session.respond(frame)
             if card.delay_s and card.is_out.wait(card.delay_s):
