@@ -1,8 +1,9 @@
 """The reception console: the queue, the person in hand, devices and alerts. Written against ``hub.view.Desk``.
 
-GET ``/`` is the page (``ticket``: who is in hand; ``ask``: what is asked before it is done; ``did`` and ``on``: what was
-just done, to which ticket), ``/live`` its stream; every command is a POST of a plain form that answers 303 to ``/``. htmx follows the same way and gets the
-same parts as fragments. An address holds ticket ids only; names and birth dates are in the body of a page alone.
+GET ``/`` is the page (``ticket``: who is in hand; ``ask``: what is asked before it is done; ``did`` and ``on``: what
+was just done, to which ticket), ``/live`` its stream; every command is a POST of a plain form that answers 303 to
+``/``. htmx follows the same way and gets the same parts as fragments. An address holds ticket ids only; names and birth
+dates are in the body of a page alone.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from kioskd.core.queue import TicketState
 from kioskd.errors import RuleViolation
 from kioskd.hub import tables
 from kioskd.hub.desk import ReceptionDesk
+from kioskd.hub.sheet_view import BandRow, BandState
 from kioskd.hub.view import AreaRow, AttemptRow, ConsoleView, DeviceRow, QueueRow, RecordState, SheetRow
 from kioskd.ports import AttemptReport, CheckInRequest, DeviceReport, HelpRequest, PrintReport
 from kioskd.store import audit
@@ -254,7 +255,8 @@ async def test_everything_that_a_view_says(hub: HubUnderTest) -> None:
         reason=None,
         record=RecordState.PENDING,
         record_error="",
-        sheets=(SheetRow(SheetKind.TICKET, PrintState.PRINTED, ProofKind.COMPLETION, None),),
+        sheets=(SheetRow(SheetKind.TICKET, PrintState.PRINTED, ProofKind.COMPLETION, None, 2),),
+        band=BandRow(1, 1, BandState.DUE),
     )
     assert view == ConsoleView(
         at=NOW,
