@@ -18,7 +18,7 @@ from drivers.escpos.preparation import CUT, FENCE, Preparation, process_id
 from drivers.escpos.status import cause_of_answers, cause_of_block, is_paper_low
 from drivers.line import WriteFailed
 from kioskd.clock import MACHINE, DeviceClock
-from kioskd.core.printing import Cause, ProofKind
+from kioskd.core.printing import Cause, PrinterNote, ProofKind
 from kioskd.errors import DeviceUnavailable, NotPrinted
 from kioskd.ports import PrinterStatus, TicketSheet
 
@@ -121,7 +121,8 @@ class EscposPrinter:
                 cause = Cause.NO_ANSWER
         if cause is None and not self._preparation.is_done(deadline):
             cause = Cause.BUSY  # with what an earlier connection left in its buffer
-        return PrinterStatus(cause is None, cause, is_low, None, self._preparation.proof, self._model)
+        notes = (PrinterNote.PAPER_LOW,) if is_low else ()
+        return PrinterStatus(cause is None, cause, is_low, None, self._preparation.proof, self._model, notes)
 
     def send(self, payload: bytes, token: int) -> None:
         """Hand ``payload`` and the request for its proof to the printer.

@@ -21,7 +21,7 @@ __all__ = ["End", "Quirks", "Sheet", "VirtualTicketPrinter"]
 
 
 class VirtualTicketPrinter:
-    """``start`` it and connect to 127.0.0.1:``port``. Every method may be called from any thread."""
+    """``start`` it and connect to ``host``:``port``. Every method may be called from any thread."""
 
     def __init__(
         self,
@@ -37,15 +37,17 @@ class VirtualTicketPrinter:
         quirks: Quirks | None = None,
         clock: DeviceClock = MACHINE,
         dpi: int = 203,
+        host: str = "127.0.0.1",
     ) -> None:
-        """``port`` 0: chosen by the OS at ``start``. ``mechanical`` False: paper moves in no time. ``quirks``: instead
+        """``port`` 0: chosen by the OS at ``start``; ``host``: another loopback address, for programs that know only
+        port 9100. ``mechanical`` False: paper moves in no time. ``quirks``: instead
         of the three that a printer most often lacks.
 
         ``clock``: what the paper's speed is measured on; what a caller waits for is in the machine's seconds.
         """
+        self.host = host
         self.port = port
         self._clock = clock
-        self._speed_mm_s = speed_mm_s
         quirks = quirks or Quirks(supports_process_id, supports_fence, supports_status_back)
         head = Paper(width_dots, dpi, quirks.code_pages)
         self._engine = Engine(head, quirks, self._answer, buffer_bytes, dpi / 25.4, clock)
@@ -58,7 +60,7 @@ class VirtualTicketPrinter:
 
     def start(self) -> None:
         """Listen and print until ``stop``."""
-        self._wire = Wire(self.port, self._engine.connected, self._engine.receive, self._clock)
+        self._wire = Wire((self.host, self.port), self._engine.connected, self._engine.receive, self._clock)
         self.port = self._wire.port
         self._engine.start()
         self._wire.start()

@@ -21,14 +21,14 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Wire:
-    """Listens on 127.0.0.1 and hands what comes in to ``on_bytes``, on its own thread.
+    """Listens on a loopback address and hands what comes in to ``on_bytes``, on its own thread.
 
     ``on_bytes`` may block: then the client sees a full receive buffer. ``on_connect`` is called for every client.
     """
 
     def __init__(
         self,
-        port: int,
+        address: tuple[str, int],
         on_connect: Callable[[], None],
         on_bytes: Callable[[bytes], None],
         clock: DeviceClock = MACHINE,
@@ -50,7 +50,7 @@ class Wire:
         """Closes a connection over which nothing came for so long."""
         self.turns_away = False
         """Closes the connection of a second client at once; else that waits until the first is gone."""
-        self._listener = socket.create_server(("127.0.0.1", port), backlog=1)
+        self._listener = socket.create_server(address, backlog=1)
         self.port: int = self._listener.getsockname()[1]
         self._thread = Thread(target=self._serve, name="virtual-printer-wire", daemon=True)
 

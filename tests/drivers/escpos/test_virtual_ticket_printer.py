@@ -265,4 +265,4 @@ def test_no_bytes_break_the_printer(data):
             client.send(data)
         with closing(Client(virtual)) as client:
             client.send(bytes(200_000) + b"\x1b@still here\n\x1dVB\0")
-            assert virtual.wait_until(lambda: any("still here" in s.text for s in virtual._sheets), WITHIN_S)
+            assert virtual.wait_until(lambda: any("still here" in s.text for s in virtual.sheets), WITHIN_S)
