@@ -63,6 +63,8 @@ class CardKind(Protocol):
     """One kind of chip card: pure bytes over ``transmit``. Found by the entry point group ``kioskd.cards``."""
 
     name: ClassVar[str]
+    suffices_for_billing: ClassVar[bool]
+    """Whether what ``read`` gives is all that the insurer asks for; if not, the desk must still have the card."""
 
     def is_present(self, transmit: Transmit) -> bool:
         """Whether the card is of this kind; MUST ask by SELECT, not by ATR."""

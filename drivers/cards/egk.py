@@ -19,10 +19,12 @@ import re
 import xml.etree.ElementTree as ET
 import zlib
 from datetime import date
+from typing import ClassVar
 
-from drivers.cards.iso7816 import Status, read_file, select, status_text, unreadable
+from drivers.cards import fields
+from drivers.cards.iso7816 import damaged, demand, is_selected, read_file, select, unreadable
 from kioskd.core.identity import Card
-from kioskd.core.patient import KVID_SYSTEM, Identifier, Sex
+from kioskd.core.patient import KVID_SYSTEM, Identifier, PartialDate, Sex
 from kioskd.ports import Transmit
 
 MF = bytes.fromhex("D2760001448000")
@@ -36,6 +38,7 @@ LARGEST_XML = 64 * 1024
 
 _ENCODINGS = {"iso-8859-15", "iso-8859-1", "utf-8"}
 _DECLARATION = re.compile(rb"\A<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,20})[\"'][^>]*\?>")
+_COVER = ("Versicherter", "Versicherungsschutz")
 _SEX = {"M": Sex.MALE, "W": Sex.FEMALE, "D": Sex.OTHER, "X": Sex.OTHER}
 """Geschlecht. D (diverse) and X (indeterminate) are both ``other`` in the FHIR basis profile for Germany."""
 
@@ -43,32 +46,27 @@ _SEX = {"M": Sex.MALE, "W": Sex.FEMALE, "D": Sex.OTHER, "X": Sex.OTHER}
 class Egk:
     """A ``ports.CardKind``. Everything but ``read_id`` of a card that is no eGK raises CardUnreadable or answers."""
 
-    name = "egk"
+    name: ClassVar[str] = "egk"
+    suffices_for_billing: ClassVar[bool] = False
+    """Billing needs the online check (VSDM) in the practice's own system, once in a quarter."""
 
     def is_present(self, transmit: Transmit) -> bool:
-        _, sw = transmit(select(MF))
-        return sw == Status.NO_FURTHER_QUALIFICATION
+        return is_selected(transmit, select(MF))
 
     def read_id(self, transmit: Transmit) -> bytes:
         """The ICCSN, 10 bytes BCD (20 digits), from EF.GDO: tag 5A, length 0A."""
-        _select(transmit, MF, "the eGK root")
+        demand(transmit, select(MF), "SELECT of the eGK root")
         gdo = read_file(transmit, SFI_GDO, 12)
         if len(gdo) != 12 or gdo[:2] != b"\x5a\x0a":
             raise unreadable("EF.GDO does not hold a card number (5A 0A and 10 bytes)")
         return gdo[2:]
 
     def read(self, transmit: Transmit) -> Card:
-        _select(transmit, DF_HCA, "DF.HCA")
+        demand(transmit, select(DF_HCA), "SELECT of DF.HCA")
         _check_status(read_file(transmit, SFI_STATUS_VD, 25))
         person = parse_xml(_read_pd(transmit), "EF.PD")
         insurance = parse_xml(_read_vd(transmit), "EF.VD")
         return card_of(person, insurance)
-
-
-def _select(transmit: Transmit, aid: bytes, what: str) -> None:
-    _, sw = transmit(select(aid))
-    if sw != Status.NO_FURTHER_QUALIFICATION:
-        raise unreadable(f"SELECT of {what} answered {status_text(sw)}")
 
 
 def _check_status(content: bytes) -> None:
@@ -106,7 +104,7 @@ def gunzip(packed: bytes, what: str) -> bytes:
     try:
         document = unpacker.decompress(packed, LARGEST_XML)
     except zlib.error as error:
-        raise unreadable(f"{what} is not valid gzip") from error
+        raise damaged(f"{what} is not valid gzip") from error
     if unpacker.unconsumed_tail:
         raise unreadable(f"{what} unpacks to more than {LARGEST_XML} bytes")
     if not unpacker.eof:
@@ -152,9 +150,9 @@ def card_of(person: ET.Element, insurance: ET.Element) -> Card:
     """The card's holder from the roots of PD (UC_PersoenlicheVersichertendatenXML) and VD. Raises CardUnreadable."""
     kvnr = _text(person, "Versicherter", "Versicherten_ID")
     if not is_kvnr(kvnr):
-        raise unreadable("Versicherten_ID is not a valid insurance number")
+        raise damaged("Versicherten_ID does not agree with its check digit, or has another form")
     holder = _child(person, "Versicherter", "Person")
-    payer = _child(insurance, "Versicherter", "Versicherungsschutz", "Kostentraeger")
+    payer = _child(insurance, *_COVER, "Kostentraeger")
     if holder is None or payer is None:
         raise unreadable("Person or Kostentraeger is absent")
     parts = [_text(holder, name) for name in ("Namenszusatz", "Vorsatzwort", "Nachname")]
@@ -164,29 +162,26 @@ def card_of(person: ET.Element, insurance: ET.Element) -> Card:
     insurer_id = _text(payer, "Kostentraegerkennung")
     if not re.fullmatch(r"[0-9]{9}", insurer_id):
         raise unreadable("Kostentraegerkennung does not have nine digits")
+    born, ends = birth_date(_text(holder, "Geburtsdatum")), _text(insurance, *_COVER, "Ende")
     return Card(
         kind=Egk.name,
         identifier=Identifier(KVID_SYSTEM, kvnr),
         family=" ".join(part for part in parts if part),
         given=given,
-        birth_date=birth_date(_text(holder, "Geburtsdatum")),
+        birth_date=born if isinstance(born, date) else None,
         sex=_SEX.get(_text(holder, "Geschlecht"), Sex.UNKNOWN),
         insurer_name=_text(payer, "Name"),
         insurer_id=insurer_id,
+        partial_birth_date=born if isinstance(born, PartialDate) else None,
+        valid_until=fields.whole(*fields.ymd(ends, "Ende"), "Ende") if ends else None,
+        suffices_for_billing=Egk.suffices_for_billing,
     )
 
 
-def birth_date(text: str) -> date | None:
-    """Geburtsdatum YYYYMMDD; None when day, month or year is unknown (written as zeros). Raises CardUnreadable."""
-    if not re.fullmatch(r"[0-9]{8}", text):
-        raise unreadable("Geburtsdatum does not have eight digits")
-    year, month, day = int(text[:4]), int(text[4:6]), int(text[6:])
-    if not (year and month and day):
-        return None
-    try:
-        return date(year, month, day)
-    except ValueError:
-        raise unreadable("Geburtsdatum is no date") from None
+def birth_date(text: str) -> date | PartialDate | None:
+    """Geburtsdatum YYYYMMDD, whole or what is known of it (the rest are zeros). Raises CardUnreadable."""
+    whole, partial = fields.born(*fields.ymd(text, "Geburtsdatum"), "Geburtsdatum")
+    return whole or partial
 
 
 def kvnr_check_digit(letter_and_8_digits: str) -> int:

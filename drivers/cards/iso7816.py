@@ -49,7 +49,7 @@ class Status(IntEnum):
     NO_PRECISE_DIAGNOSIS = 0x6F00
 
 
-_REASONS = {
+_REASONS: dict[int, Reason] = {
     Status.PART_OF_RETURNED_DATA_MAY_BE_CORRUPTED: Reason.CARD_DAMAGED,
     Status.MEMORY_FAILURE: Reason.CARD_DAMAGED,
     Status.SELECTED_FILE_DEACTIVATED: Reason.CARD_LOCKED,

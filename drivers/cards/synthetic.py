@@ -13,6 +13,7 @@ from xml.sax.saxutils import escape
 
 from drivers.cards.egk import DF_HCA, MF, kvnr_check_digit
 from drivers.cards.image import Application, CardFile, CardImage
+from drivers.cards.samples import all_samples
 from kioskd.core.patient import Sex
 from kioskd.ports import SampleCard
 
@@ -59,6 +60,8 @@ class EgkVariant:
     """As written on the card, in place of the person's birth date."""
     geschlecht: str | None = None
     is_t0: bool = False
+    is_locked: bool = False
+    """The health insurer has blocked the insurance data (DF.HCA)."""
 
 
 SOUND = EgkVariant()
@@ -139,6 +142,7 @@ CANARIES: tuple[SamplePerson, ...] = (
 
 DEFECTIVE_CARDS: tuple[SampleCard, ...] = (
     SampleCard("unfinished-update", "A half-updated card", "An update of this health card was begun and not finished."),
+    SampleCard("locked", "A blocked card", "The health insurer has blocked this health card."),
     SampleCard("no-health-card", "A loyalty card", "A chip card of a kind that kioskd does not read."),
     SampleCard("mute", "A dead chip", "A card that does not answer, as when it is put in the wrong way round."),
 )
@@ -151,10 +155,12 @@ SAMPLE_CARDS: tuple[SampleCard, ...] = (
 
 
 def sample_image(card_id: str) -> CardImage:
-    """The image of a card of ``SAMPLE_CARDS``. Raises KeyError."""
+    """The image of a card of ``SAMPLE_CARDS`` or of ``drivers.cards.samples``. Raises KeyError."""
     match card_id:
         case "unfinished-update":
             return egk_image(SAMPLE_PEOPLE[0], EgkVariant(status="1"))
+        case "locked":
+            return egk_image(SAMPLE_PEOPLE[0], EgkVariant(is_locked=True))
         case "no-health-card":
             return CardImage(bytes.fromhex("3B6500002063CB6800"), (Application(bytes.fromhex("A0000000031010")),))
         case "mute":
@@ -162,11 +168,12 @@ def sample_image(card_id: str) -> CardImage:
             return CardImage(bytes(40), (Application(MF),))
     if card_id.startswith("crowd-") and card_id.removeprefix("crowd-").isdecimal():
         return egk_image(crowd_person(int(card_id.removeprefix("crowd-"))))
-    people = (*SAMPLE_PEOPLE, *CANARIES)
-    return egk_image(next((p for p in people if p.id == card_id), None) or _unknown(card_id))
-
-
-def _unknown(card_id: str) -> SamplePerson:
+    for person in (*SAMPLE_PEOPLE, *CANARIES):
+        if person.id == card_id:
+            return egk_image(person)
+    for sample in all_samples():
+        if sample.id == card_id:
+            return sample.image
     raise KeyError(f"no sample card is called {card_id!r}; there are {', '.join(c.id for c in SAMPLE_CARDS)}")
 
 
@@ -198,6 +205,7 @@ def egk_image_of(pd: bytes, vd: bytes, iccsn: str, variant: EgkVariant = SOUND) 
             CardFile(0xD002, 0x02, _vd_header(8, vd_end) + vd_gz.ljust(1242, b"\0")),
             CardFile(0xD003, 0x03, bytes(600), is_closed=True),
         ),
+        is_locked=variant.is_locked,
     )
     return CardImage(EGK_ATR, (root, hca), variant.is_t0)
 

@@ -18,13 +18,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import date
 from fnmatch import fnmatchcase
 from typing import Any
 
 from smartcard import scard
 
 from drivers.cards.iso7816 import handle_status
-from kioskd.core.identity import Card, Reason
+from kioskd.core.identity import Card, Reason, is_expired
 from kioskd.errors import CardUnreadable, DeviceError, DeviceUnavailable
 from kioskd.ports import CardKind, Transmit
 
@@ -70,7 +71,7 @@ def error_of(device: str, code: int) -> DeviceError:
         return CardUnreadable(device, Reason.CARD_REMOVED_EARLY, "the card was taken out before it was read")
     if code in _NO_ANSWER:
         what = f"the card does not answer: {error_text(code)}; it may be the wrong way round or broken"
-        return CardUnreadable(device, Reason.CARD_UNREADABLE, what)
+        return CardUnreadable(device, Reason.CARD_MUTE, what)
     if code == scard.SCARD_E_SHARING_VIOLATION:
         return DeviceUnavailable(device, "another program holds the card; stop it, kioskd needs the reader for itself")
     return DeviceUnavailable(device, f"pcscd or the reader failed: {error_text(code)}; is pcscd running?")
@@ -79,8 +80,11 @@ def error_of(device: str, code: int) -> DeviceError:
 class PcscReader:
     """A ``ports.CardReader``. ``reader`` is the name of the reader in pcscd, or a pattern of it."""
 
-    def __init__(self, name: str, reader: str, card_kinds: Sequence[CardKind]) -> None:
+    def __init__(
+        self, name: str, reader: str, card_kinds: Sequence[CardKind], today: Callable[[], date] = date.today
+    ) -> None:
         self._name = name
+        self._today = today
         self._pattern = reader
         self._card_kinds = tuple(card_kinds)
         self._context: Any = None
@@ -209,6 +213,8 @@ class PcscReader:
         card = kind.read(transmit)
         if kind.read_id(transmit) != number:
             raise CardUnreadable(self._name, Reason.CARD_CHANGED, "another card was there at the end of the read")
+        if is_expired(card, self._today()):
+            raise CardUnreadable(self._name, Reason.CARD_EXPIRED, "the last day of the card is over")
         return card
 
     def _explain(self, code: int) -> DeviceError:

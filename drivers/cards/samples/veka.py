@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 from drivers.cards.image import Application, CardFile, CardImage
 from drivers.cards.samples import Sample
 from drivers.cards.tlv import element
 from drivers.cards.veka import AHV_SYSTEM, ahv_check_digit
-from kioskd.core.identity import Card
+from kioskd.core.identity import Card, Reason
 from kioskd.core.patient import Identifier, PartialDate, Sex
 
 ATR = bytes.fromhex("3B9F1381B180371F038031F8694D54434F5370020102810786")
@@ -44,36 +45,42 @@ def ahv(first_12_digits: str) -> str:
     return f"{first_12_digits}{ahv_check_digit(first_12_digits)}"
 
 
-def _shown(number: str, family: str, given: str, born: date | None, sex: Sex, last_day: date) -> Card:
+def _shown(number: str, family: str, given: str, born: date | None, sex: Sex) -> Card:
     return Card(
         "veka", Identifier(AHV_SYSTEM, number), family, given, born, sex, INSURER, BAG_NUMBER,
-        valid_until=last_day, suffices_for_billing=True,
+        valid_until=date(2099, 12, 31), suffices_for_billing=True,
     )  # fmt: skip
 
 
-_RETO, _AIMEE, _OLD = ahv("756123400011"), ahv("756123400022"), ahv("756123400033")
-_LONG = "Rätoromanisch-Schächentaler von Unterwalden, Maria Magdalena Ursulina Domenica Seraphina Benedetta Chatrigna"
+_RETO, _URSULINA, _TENZIN = ahv("756123400011"), ahv("756123400022"), ahv("756123400033")
+_FAMILY = "Rätoromanisch-Schächentaler von Unterwalden"
+_GIVEN = "Maria Magdalena Ursulina Domenica Seraphina Benedetta Chatrigna"
+_WRONG = f"{_RETO[:12]}{(int(_RETO[12]) + 1) % 10}"
 
 SAMPLES = (
     Sample(
         "veka-reto-rueegg", "Switzerland: Reto Rüegg", "A Swiss health insurance card.",
         veka_image("Rüegg, Reto", "19790214", _RETO, 1, "80756099990000000011", "20991231"),
-        _shown(_RETO, "Rüegg", "Reto", date(1979, 2, 14), Sex.MALE, date(2099, 12, 31)),
+        _shown(_RETO, "Rüegg", "Reto", date(1979, 2, 14), Sex.MALE),
     ),
     Sample(
-        "veka-long-name", "Switzerland: a long name", "A name so long that its file needs a length of two bytes.",
-        veka_image(_LONG, "19550000", _AIMEE, 2, "80756099990000000022", "20991231"),
-        Card(
-            "veka", Identifier(AHV_SYSTEM, _AIMEE), *_LONG.split(", "), None, Sex.FEMALE, INSURER, BAG_NUMBER,
-            PartialDate(1955), valid_until=date(2099, 12, 31), suffices_for_billing=True,
-        ),
+        "veka-long-name", "Switzerland: a long name", "So long that its file needs a length of two bytes.",
+        veka_image(f"{_FAMILY}, {_GIVEN}", "19550000", _URSULINA, 2, "80756099990000000022", "20991231"),
+        replace(_shown(_URSULINA, _FAMILY, _GIVEN, None, Sex.FEMALE), partial_birth_date=PartialDate(1955)),
     ),
     Sample(
-        "veka-one-name", "Switzerland: one name", "A card that does not say which part is the family name.",
-        veka_image("Tenzin", "19880301", _OLD, 1, "80756099990000000033", "20991231"),
-        Card(
-            "veka", Identifier(AHV_SYSTEM, _OLD), "", "", date(1988, 3, 1), Sex.MALE, INSURER, BAG_NUMBER,
-            undivided_name="Tenzin", valid_until=date(2099, 12, 31), suffices_for_billing=True,
-        ),
+        "veka-one-name", "Switzerland: Tenzin", "A card that does not say which part is the family name.",
+        veka_image("Tenzin", "19880301", _TENZIN, 1, "80756099990000000033", "20991231"),
+        replace(_shown(_TENZIN, "", "", date(1988, 3, 1), Sex.MALE), undivided_name="Tenzin"),
+    ),
+    Sample(
+        "veka-expired", "Switzerland: an old card", "Its last day is over.",
+        veka_image("Rüegg, Reto", "19790214", _RETO, 1, "80756099990000000044", "20201231"),
+        Reason.CARD_EXPIRED,
+    ),
+    Sample(
+        "veka-damaged", "Switzerland: a damaged card", "Its number does not agree with its check digit.",
+        veka_image("Rüegg, Reto", "19790214", _WRONG, 1, "80756099990000000055", "20991231"),
+        Reason.CARD_DAMAGED,
     ),
 )  # fmt: skip

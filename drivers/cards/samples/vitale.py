@@ -41,7 +41,7 @@ _NUMBER = f"{_PARENT}{vitale.nir_key(_PARENT):02d}"
 
 SAMPLES = (
     Sample(
-        "vitale-lucie-lefevre", "France: Lucie Lefèvre", "A Carte Vitale (experimental). A family may share its number.",
+        "vitale-lucie-lefevre", "France: Lucie Lefèvre", "A Carte Vitale (experimental); a family shares its number.",
         vitale_image("LEFÈVRE", "LUCIE", "19840714", _PARENT),
         Card(
             "vitale", Identifier(vitale.NIR_SYSTEM, _NUMBER), "LEFÈVRE", "LUCIE", date(1984, 7, 14),

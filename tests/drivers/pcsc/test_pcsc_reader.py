@@ -159,8 +159,9 @@ def test_the_next_patients_card_counts_though_nobody_saw_the_empty_reader(
     ("card", "reason"),
     [
         ("unfinished-update", Reason.CARD_UNREADABLE),
+        ("locked", Reason.CARD_LOCKED),
         ("no-health-card", Reason.CARD_NOT_SUPPORTED),
-        ("mute", Reason.CARD_UNREADABLE),
+        ("mute", Reason.CARD_MUTE),
     ],
 )
 def test_a_defective_card_is_refused_with_its_reason(open_desk: PcscDesk, card: str, reason: Reason) -> None:
