@@ -12,10 +12,10 @@ Printers' drivers put a ``Bitmap`` into their own command: ESC/POS ``GS v 0``, Z
 
 from __future__ import annotations
 
-from drivers.raster.bidi import Direction, without_isolates
+from drivers.raster.bidi import Direction, visible
 from drivers.raster.bitmap import Bitmap
 from drivers.raster.lines import broken
 from drivers.raster.picture import picture_bitmap
-from drivers.raster.text import text_bitmap, text_bitmaps
+from drivers.raster.text import DoesNotFit, text_bitmap, text_bitmaps
 
-__all__ = ["Bitmap", "Direction", "broken", "picture_bitmap", "text_bitmap", "text_bitmaps", "without_isolates"]
+__all__ = ["Bitmap", "Direction", "DoesNotFit", "broken", "picture_bitmap", "text_bitmap", "text_bitmaps", "visible"]

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, features
 
-from drivers.raster.bidi import Direction, base_direction, visual_runs, without_isolates
+from drivers.raster.bidi import Direction, base_direction, visual_runs, visible
 from drivers.raster.bitmap import Bitmap
 from drivers.raster.fonts import Weight, font_runs, is_bold
 from drivers.raster.lines import broken
 
-__all__ = ["text_bitmap", "text_bitmaps"]
+__all__ = ["DoesNotFit", "text_bitmap", "text_bitmaps"]
 
 _LINE_EM = 1.362
 """Noto Sans: ascender 1.069 em, descender 0.293 em."""
@@ -23,8 +23,15 @@ _LINE_EM = 1.362
 _BLACK_FROM = 110
 """Coverage of a dot, of 255, from which it is black: a little under the half, thin strokes must not break up."""
 
+_STROKE = 1 / 80
+"""What is added around a stroke to make it bold, of a line's height: more would fill Chinese characters in."""
+
 _SHRINKS = (1.0, 0.9, 0.8)
 """How much smaller than asked a text may be set, so that it need not be broken at a worse place."""
+
+
+class DoesNotFit(ValueError):
+    """There is no legible size at which a text fits; the text of the error does not quote it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,7 @@ class _Run:
     font: ImageFont.FreeTypeFont
     text: str
     direction: Direction
-    stroke_px: int
+    stroke_px: float
     """Added around every stroke: bold, where a font has none of its own."""
 
     def advance_px(self) -> float:
@@ -57,7 +64,7 @@ def text_bitmap(
     stays ``height_px`` high, with the line in its middle. Nothing is ever cut off. Pass text NFC-normalised; ``base``
     is the direction of the sentence, by default that of its first letter.
     Raises ValueError, without the text in it: nothing to draw, a control character in it, no font for a
-    character (names the Debian package), or no legible size that fits.
+    character (names the Debian package); DoesNotFit where no legible size does.
     """
     _must_be_drawable(text)
     base = base or base_direction(text)
@@ -68,7 +75,7 @@ def text_bitmap(
             return Bitmap(drawn.width, height_px, drawn.tobytes())
         too_wide = drawn.width / max_width_px if drawn is not None else 1.0
         line_px = min(line_px - 1, int(line_px / too_wide) + 1)
-    raise ValueError(f"a line of {len(text)} characters does not fit {max_width_px} px at a legible size")
+    raise DoesNotFit(f"a line of {len(text)} characters does not fit {max_width_px} px at a legible size")
 
 
 def text_bitmaps(
@@ -91,7 +98,7 @@ def text_bitmaps(
         if lines is not None:
             least = line_px * 3 // 4
             return [text_bitmap(line, height_px, max_width_px, weight, least, _base_of(line, base)) for line in lines]
-    raise ValueError(f"a text of {len(text)} characters does not fit {most_lines} lines of {max_width_px} px")
+    raise DoesNotFit(f"a text of {len(text)} characters does not fit {most_lines} lines of {max_width_px} px")
 
 
 def _base_of(line: str, base: Direction) -> Direction:
@@ -102,7 +109,7 @@ def _base_of(line: str, base: Direction) -> Direction:
 def _must_be_drawable(text: str) -> None:
     if not features.check("raqm"):
         raise ValueError("this Pillow has no raqm: Arabic would be drawn unshaped; install Debian's libfribidi0")
-    if not without_isolates(text).strip():
+    if not visible(text).strip():
         raise ValueError("there is no text to draw")
     if any(unicodedata.category(character) == "Cc" for character in text):
         raise ValueError("a line to draw holds a control character")
@@ -114,14 +121,14 @@ def _runs(text: str, line_px: int, weight: Weight, base: Direction) -> list[_Run
     for run in visual_runs(text, base):
         pieces = font_runs(run.text, weight)
         for file, piece in pieces if run.direction == "ltr" else reversed(pieces):
-            stroke_px = 0 if weight == "regular" or is_bold(file) else max(1, round(line_px / 34))
+            stroke_px = 0.0 if weight == "regular" or is_bold(file) else line_px * _STROKE
             runs.append(_Run(_font(file, line_px), piece, run.direction, stroke_px))
     return runs
 
 
 def _width(text: str, line_px: int, weight: Weight) -> float:
     """About how wide a piece of a line is, in dots."""
-    text = without_isolates(text)
+    text = visible(text)
     return sum(run.advance_px() for run in _runs(text, line_px, weight, base_direction(text))) if text else 0.0
 
 
@@ -147,7 +154,7 @@ def _draw(runs: list[_Run], line_px: int, height_px: int) -> Image.Image | None:
     x = float(margin_px)
     for run, advance in zip(runs, advances, strict=True):
         pen.text(
-            (x, baseline),
+            (round(x), baseline),  # between two columns of dots every stroke would look bold
             run.text,
             fill=255,
             font=run.font,

@@ -20,7 +20,7 @@ from typing import Literal
 
 from PIL import Image, ImageChops
 
-from drivers.raster import text_bitmap
+from drivers.raster import DoesNotFit, text_bitmap
 from drivers.zpl.escape import FH_INDICATOR, commands, fh
 from drivers.zpl.graphic import gfa
 from drivers.zpl.metrics import fitting_height, is_resident
@@ -47,6 +47,8 @@ CAPITALS = 0.75
 """Height of capitals in cells."""
 DRAWN_LINE = 1.43
 """Line height of the raster font whose capitals are as high as font 0's, in cells."""
+DRAWN_LEAST = 1.3
+"""Its smallest line, in the smallest cells."""
 DRAWN_BASELINE = 0.785
 """Its baseline, in line heights."""
 LEAST_CELL_MM = 2.5
@@ -220,18 +222,20 @@ def set_line(text: str, slot: int, length: int, frame: Frame) -> SetLine | None:
 
 
 def _drawn(text: str, cell: int, least: int, slot: int, length: int) -> SetLine | None:
-    line_px = round(cell * DRAWN_LINE)
-    while line_px >= round(least * DRAWN_LINE):
-        bitmap = text_bitmap(text, line_px, _WIDEST_PX, "bold", 1)
-        picture = Image.frombytes("1", (bitmap.width_px, bitmap.height_px), bitmap.rows)
+    """A line drawn as high as one of font 0, or a little lower where its ink would leave the slot."""
+    for line_px in (round(cell * DRAWN_LINE), slot):
+        try:
+            drawn = text_bitmap(text, line_px, length, "bold", round(least * DRAWN_LEAST))
+            free = text_bitmap(text, line_px, _WIDEST_PX, "bold", round(least * DRAWN_LEAST))
+        except DoesNotFit:
+            continue
+        picture = Image.frombytes("1", (drawn.width_px, drawn.height_px), drawn.rows)
         _, top, _, bottom = picture.getbbox() or (0, 0, 1, 1)
-        if picture.width <= length and bottom - top <= slot:
+        if bottom - top <= slot:
             above = round(cell * BASELINE) - round(line_px * DRAWN_BASELINE) + top
             place = min(max(above, 0), slot - (bottom - top))
             ink = picture.crop((0, top, picture.width, bottom))
-            return SetLine(text, round(line_px / DRAWN_LINE), ink, place)
-        too_big = max(picture.width / length, (bottom - top) / slot)
-        line_px = min(line_px - 1, int(line_px / too_big) + 1)
+            return SetLine(text, int(line_px / DRAWN_LINE * drawn.width_px / free.width_px), ink, place)
     return None
 
 
