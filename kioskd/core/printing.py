@@ -4,7 +4,8 @@
 
     QUEUED ──begin──> SENDING ──sent──> SENT ──proven──> PRINTED
       ^  │                │               │
-      │  └─expire─> EXPIRED               └─lost─> UNKNOWN      (also SENDING, and both after a crash)
+      │  ├─expire─> EXPIRED               └─lost─> UNKNOWN      (also SENDING, and both after a crash)
+      │  └─rerouted (to another printer of the role)
       └──not_printed (proven: nothing came out)
 
 ``begin`` is committed before the first byte, so after a crash a job in SENDING or SENT is UNKNOWN, never QUEUED:
@@ -137,6 +138,8 @@ class PrintJob:
     ended_at: datetime | None = None
     order_id: UUID | None = None
     """The order of staff that it follows; then somebody waits for it, whether the patient's session is over or not."""
+    content: str = ""
+    """What the sheet says, as the station's own JSON, for a printer with other paper; empty when the job is over."""
 
     @property
     def is_over(self) -> bool:
@@ -189,6 +192,12 @@ def not_printed(job: PrintJob, cause: Cause) -> PrintJob:
     return replace(job, state=PrintState.QUEUED, token=None, cause=cause)
 
 
+def rerouted(job: PrintJob, device: str, payload: bytes) -> PrintJob:
+    """Another printer takes it, with the same sheet rendered for its paper. Nothing of it was printed by the first."""
+    _must_be(job, PrintState.QUEUED)
+    return replace(job, device=device, payload=payload, cause=None, token=None, odometer_before=None)
+
+
 def proven(job: PrintJob, proof: ProofKind, now: datetime) -> PrintJob:
     """The sheet is out."""
     _must_be(job, PrintState.SENT, PrintState.UNKNOWN)
@@ -230,7 +239,12 @@ def is_due_to_expire(job: PrintJob, now: datetime, session_is_over: bool) -> boo
 
 
 def after_restart(job: PrintJob, now: datetime) -> PrintJob:
-    """What a job is when the daemon starts: a begun one is UNKNOWN, the session of a queued one is over."""
+    """What a job is when the daemon starts: a begun one is UNKNOWN, the session of a queued one is over.
+
+    What staff ordered and nobody began is still waited for.
+    """
     if job.state in {PrintState.SENDING, PrintState.SENT}:
         return lost(job, Cause.RESTARTED, now)
-    return expire(job, Cause.RESTARTED, now) if job.state is PrintState.QUEUED else job
+    if is_due_to_expire(job, now, session_is_over=True):
+        return expire(job, Cause.RESTARTED, now)
+    return job

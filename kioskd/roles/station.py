@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from kioskd.beside import beside
@@ -13,21 +14,27 @@ from kioskd.bus.connection import open_bus
 from kioskd.bus.hub_client import HubLink
 from kioskd.bus.topics import SiteTopics
 from kioskd.config import MqttConfig
+from kioskd.core.events import PrintOrdered
 from kioskd.health import Kind
-from kioskd.ports import PULSE_NAME, DeviceReport, Hub
+from kioskd.ports import PULSE_NAME, Hub
 from kioskd.roles.running import Running, SteadyClock, broker_of, now, site_key
 from kioskd.roles.watching import look_at_connection, look_at_device
 from kioskd.station import tables
 from kioskd.station.attempts import Attempts
-from kioskd.station.checkins import CheckIns, Printers
+from kioskd.station.checkins import CheckIns
 from kioskd.station.devices.registry import DisabledDevice, FoundDevice, find_devices
-from kioskd.station.devices.supervisor import DISABLED, ManagedDevice
+from kioskd.station.devices.supervisor import ManagedDevice
+from kioskd.station.devices.telling import DeviceTelling
+from kioskd.station.job_maker import JobMaker
 from kioskd.station.kiosk import Kiosk
+from kioskd.station.orders import Orders
+from kioskd.station.printers import printers_of
 from kioskd.station.printing import PrintQueue
 from kioskd.station.pulse import Pulse
 from kioskd.station.reading import read_cards
 from kioskd.station.reports import DeviceReports
-from kioskd.store import open_store
+from kioskd.station.templates import load_form
+from kioskd.store import Store, open_store
 from kioskd.web.kiosk import kiosk_app
 
 log = logging.getLogger(__name__)
@@ -53,74 +60,114 @@ async def station_role(daemon: Running, hub: Hub, file: str, text: str) -> Async
 
     A ``hub`` in the same process is always there; a ``HubLink`` says when it comes and goes.
     """
-    config, news, pages = daemon.config, daemon.news, daemon.pages
-    station = config.station.name
+    config = daemon.config
     async with AsyncExitStack() as parts:
         store = await parts.enter_async_context(open_store(tables.SCHEMA, config.store))
         daemon.watch_store(parts, "station", store)
         found = find_devices(config.device, text, file)
-        steady = SteadyClock()
-        queue = PrintQueue(station, store, hub, news, steady)
-        checkins = CheckIns(
-            config.site,
-            store,
-            hub,
-            _printers(found),
-            steady,
-            lambda language, english: pages.language(language).texts.gettext(english),
-            config.site.gs1_company_prefix,
-        )
-        link = hub if isinstance(hub, HubLink) else None
-        if link is not None:
-            look = look_at_connection(lambda: link.is_there, lambda: link.why_away)
-            parts.callback(daemon.watch.look_at("hub", Kind.HUB, look))
-        is_hub_there = link is None or link.is_there
-        attempts = Attempts(station, store, hub, now)
-        kiosk = Kiosk(
-            station,
-            config.site,
-            hub,
-            checkins,
-            queue,
-            news,
-            steady,
-            is_hub_there,
-            wall_clock=now,
-            broken_off=attempts.note,
-        )
-        own = [PULSE_NAME] if link is not None else []
-        reports = DeviceReports(station, [*(device.name for device in found), *own], hub)
-        if link is not None:
-            daemon.watch.on_beat(Pulse(station, reports.note, time.monotonic))
-            link.on_change(kiosk.hub_changed)
-            link.on_change(lambda is_there: reports.hub_returned() if is_there else None)
-            link.on_change(lambda is_there: attempts.hub_returned() if is_there else None)
-            link.on_hub_back(queue.tell_again)
-        await queue.recover()
-
-        async def report(device: ManagedDevice) -> None:
-            reports.note(DeviceReport(station, device.name, device.kind, device.state, device.what, now()))
-
-        for device in found:
-            if isinstance(device, DisabledDevice):
-                log.warning("%s is disabled: %s", device.name, device.what)
-                reports.note(DeviceReport(station, device.name, device.kind, DISABLED, device.what, now()))
-        managed = [ManagedDevice(d.name, d.kind, d.device, report) for d in found if isinstance(d, FoundDevice)]
-        for one in managed:
-            parts.callback(daemon.watch.look_at(f"device {one.name}", Kind.DEVICE, look_at_device(one)))
-        lives = [d.run((lambda m: read_cards(m, kiosk)) if d.kind == "card-reader" else queue.work) for d in managed]
-        await parts.enter_async_context(
-            beside(kiosk.run(), queue.expire_in_time(), queue.report(), reports.run(), attempts.run(), *lives)
-        )
-        app = kiosk_app(kiosk, news, pages, framed_by=config.site.framed_by)
+        station = _put_together(daemon, store, hub, found)
+        if isinstance(hub, HubLink):
+            _follow(daemon, parts, station, hub)
+        else:
+            await parts.enter_async_context(beside(_hear_of_orders(daemon, station.orders)))
+        await station.queue.recover()
+        lives = _devices(daemon, parts, station, found)
+        await parts.enter_async_context(beside(*station.work(), *lives))
+        app = kiosk_app(station.kiosk, daemon.news, daemon.pages, framed_by=config.site.framed_by)
         await daemon.serve(parts, "kiosk", app, config.station.listen)
         yield
 
 
-def _printers(found: list[FoundDevice | DisabledDevice]) -> Printers:
-    """The station's printers: the first of each kind that the site file names."""
-    by_kind: dict[str, tuple[str, Any]] = {}
+@dataclass(frozen=True, slots=True)
+class _Station:
+    """The parts of a running station."""
+
+    kiosk: Kiosk
+    queue: PrintQueue
+    maker: JobMaker
+    orders: Orders
+    reports: DeviceReports
+    attempts: Attempts
+
+    def work(self) -> list[Coroutine[Any, Any, None]]:
+        """What runs for ever beside the devices."""
+        return [
+            self.kiosk.run(),
+            self.queue.expire_in_time(),
+            self.queue.report(),
+            self.queue.reroute(self.maker),
+            self.orders.run(),
+            self.reports.run(),
+            self.attempts.run(),
+        ]
+
+
+def _put_together(daemon: Running, store: Store, hub: Hub, found: list[FoundDevice | DisabledDevice]) -> _Station:
+    site, name, pages = daemon.config.site, daemon.config.station.name, daemon.pages
+    steady = SteadyClock()
+    queue = PrintQueue(name, store, hub, daemon.news, steady)
+    maker = JobMaker(
+        site,
+        printers_of(found, daemon.config.device),
+        lambda language, english: pages.language(language).texts.gettext(english),
+        load_form(daemon.config.ticket, site.languages),
+        queue.told,
+    )
+    checkins = CheckIns(store, hub, maker, steady)
+    orders = Orders(name, store, hub, maker, queue, steady, now, site.languages[0])
+    attempts = Attempts(name, store, hub, now)
+    kiosk = Kiosk(
+        name,
+        site,
+        hub,
+        checkins,
+        queue,
+        daemon.news,
+        steady,
+        is_hub_there=not isinstance(hub, HubLink) or hub.is_there,
+        wall_clock=now,
+        broken_off=attempts.note,
+        place_of=maker.printers.place_of,
+    )
+    own = [PULSE_NAME] if isinstance(hub, HubLink) else []
+    reports = DeviceReports(name, [*(device.name for device in found), *own], hub)
+    return _Station(kiosk, queue, maker, orders, reports, attempts)
+
+
+def _follow(daemon: Running, parts: AsyncExitStack, station: _Station, link: HubLink) -> None:
+    """Have every part hear when the hub comes and goes."""
+    look = look_at_connection(lambda: link.is_there, lambda: link.why_away)
+    parts.callback(daemon.watch.look_at("hub", Kind.HUB, look))
+    daemon.watch.on_beat(Pulse(daemon.config.station.name, station.reports.note, time.monotonic))
+    link.on_change(station.kiosk.hub_changed)
+    link.on_change(lambda is_there: station.reports.hub_returned() if is_there else None)
+    link.on_change(lambda is_there: station.attempts.hub_returned() if is_there else None)
+    link.on_hub_back(station.queue.tell_again)
+    link.on_orders(station.orders.wake)
+
+
+async def _hear_of_orders(daemon: Running, orders: Orders) -> None:
+    """Runs until the daemon stops: a hub in the same process says it in the news. What is missed is asked for later."""
+    while not daemon.news.is_over:
+        with daemon.news.subscribe() as events:
+            async for event in events:
+                if isinstance(event, PrintOrdered) and event.station == daemon.config.station.name:
+                    orders.wake()
+
+
+def _devices(
+    daemon: Running, parts: AsyncExitStack, station: _Station, found: list[FoundDevice | DisabledDevice]
+) -> list[Coroutine[Any, Any, None]]:
+    """The lives of the devices that can be used; of the others the desk is told."""
+    telling = DeviceTelling(daemon.config.station.name, daemon.config.device, station.reports.note, now)
+    lives = []
     for device in found:
-        if isinstance(device, FoundDevice):
-            by_kind.setdefault(device.kind, (device.name, device.device))
-    return Printers(by_kind.get("ticket-printer"), by_kind.get("wristband-printer"))
+        if isinstance(device, DisabledDevice):
+            log.warning("%s is disabled: %s", device.name, device.what)
+            telling.tell_disabled(device)
+            continue
+        managed = ManagedDevice(device.name, device.kind, device.device, telling.tell)
+        parts.callback(daemon.watch.look_at(f"device {managed.name}", Kind.DEVICE, look_at_device(managed)))
+        is_reader = managed.kind == "card-reader"
+        lives.append(managed.run((lambda m: read_cards(m, station.kiosk)) if is_reader else station.queue.work))
+    return lives

@@ -13,22 +13,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from kioskd.config import SiteConfig
 from kioskd.core import printing
 from kioskd.core.printing import Cause, JobKey, PrintJob, PrintState, SheetKind
-from kioskd.errors import NotPrinted, RuleViolation, Unreachable
-from kioskd.ports import CheckInReply, CheckInRequest, HelpReply, HelpRequest, Hub, TicketPrinter, WristbandPrinter
-from kioskd.station import bands, intents, jobs, sheets
-from kioskd.station.sheets import Translate
-from kioskd.station.templates import STANDARD, TicketForm
+from kioskd.errors import RuleViolation, Unreachable
+from kioskd.ports import CheckInReply, CheckInRequest, HelpReply, HelpRequest, Hub
+from kioskd.station import intents, jobs
+from kioskd.station.content import Content, band_content, ticket_content
+from kioskd.station.job_maker import JobMaker
 from kioskd.store import Store
 
 log = logging.getLogger(__name__)
@@ -40,39 +38,22 @@ ASK_AGAIN_WITHIN_S = 8.0
 """The same for what is asked again, for which nobody waits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Printers:
-    """The station's printers by name; None where the site has none or its block is wrong."""
-
-    ticket: tuple[str, TicketPrinter] | None = None
-    wristband: tuple[str, WristbandPrinter] | None = None
-
-
 class CheckIns:
     """Asks the hub so that a crash at any moment leaves one check-in, one ticket, and no sheet lost or doubled."""
 
     def __init__(
         self,
-        site: SiteConfig,
         store: Store,
         hub: Hub,
-        printers: Printers,
+        maker: JobMaker,
         clock: Callable[[], datetime],
-        translate: Translate,
-        gs1_company_prefix: str = "",
         ask_within_s: float = ASK_WITHIN_S,
-        form: TicketForm = STANDARD,
     ) -> None:
-        self._site = site
         self._store = store
         self._hub = hub
-        self._printers = printers
+        self._maker = maker
         self._clock = clock
-        self._translate = translate
-        self._gs1_company_prefix = gs1_company_prefix
-        self._style = bands.sheet_style(site.languages[0], translate, site.record_number_groups)
         self._ask_within_s = ask_within_s
-        self._form = form
 
     async def check_in(self, request: CheckInRequest) -> tuple[CheckInReply, Sequence[PrintJob]]:
         """Check in a patient who stands here: the hub's answer and the new print jobs.
@@ -96,13 +77,9 @@ class CheckIns:
         Nothing when the first ticket is not UNKNOWN, or was said to be missing before: then the desk decides.
         """
         now = self._clock()
-        words = self._words(language)
-        if isinstance(reply, CheckInReply):
-            kind, sheet = SheetKind.TICKET, sheets.ticket_sheet(reply, *words, is_copy=True)
-        else:
-            kind, sheet = SheetKind.HELP_TICKET, sheets.help_sheet(reply, *words, is_copy=True)
-        first = JobKey(reply.check_in_id, kind)
-        copy = self._job(replace(first, copy=2), self._printers.ticket, sheet, now)
+        content = ticket_content(reply, language, is_copy=True)
+        first = JobKey(reply.check_in_id, content.kind)
+        copy = self._job(replace(first, copy=2), content, now)
 
         def commit(connection: Connection) -> Sequence[PrintJob]:
             unknown = jobs.load(connection, first)
@@ -156,8 +133,8 @@ class CheckIns:
     async def _ask_for_help(self, request: HelpRequest, is_patient_here: bool) -> tuple[HelpReply, Sequence[PrintJob]]:
         reply = await within(self._hub.ask_for_help(request), self._within_s(is_patient_here))
         now = self._clock()
-        sheet = sheets.help_sheet(reply, *self._words(request.language))
-        job = self._job(JobKey(reply.check_in_id, SheetKind.HELP_TICKET), self._printers.ticket, sheet, now)
+        content = ticket_content(reply, request.language)
+        job = self._job(JobKey(reply.check_in_id, content.kind), content, now)
 
         def commit(connection: Connection) -> Sequence[PrintJob]:
             is_first = intents.close_intent(connection, request, now)
@@ -167,11 +144,14 @@ class CheckIns:
 
     def _check_in_jobs(self, request: CheckInRequest, reply: CheckInReply, now: datetime) -> list[PrintJob]:
         ticket = self._ticket_job(request, reply, 1, now)
-        if reply.band_number is None:
-            return [ticket]
-        band = bands.wristband_sheet(request.patient, reply.band_number, self._gs1_company_prefix, self._style)
         key = JobKey(reply.check_in_id, SheetKind.WRISTBAND)
-        return [ticket, self._job(key, self._printers.wristband, band, now)]
+        # A band comes out here only where the site has a printer for it here, and for whom a card stands. Any other
+        # one is ordered by staff.
+        is_printed_here = bool(request.card_kind) and self._maker.printers.at_kiosk(key.kind) is not None
+        if reply.band_number is None or not is_printed_here:
+            return [ticket]
+        band = band_content(request.patient, reply.band_number, request.language)
+        return [ticket, self._job(key, band, now)]
 
     def _ticket_again(
         self, connection: Connection, request: CheckInRequest, reply: CheckInReply, now: datetime
@@ -181,31 +161,11 @@ class CheckIns:
         return [] if copy is None else [self._ticket_job(request, reply, copy, now)]
 
     def _ticket_job(self, request: CheckInRequest, reply: CheckInReply, copy: int, now: datetime) -> PrintJob:
-        sheet = sheets.ticket_sheet(reply, *self._words(request.language))
-        return self._job(JobKey(reply.check_in_id, SheetKind.TICKET, copy), self._printers.ticket, sheet, now)
+        content = ticket_content(reply, request.language)
+        return self._job(JobKey(reply.check_in_id, SheetKind.TICKET, copy), content, now)
 
-    def _words(self, language: str) -> tuple[str, str, ZoneInfo, Translate, TicketForm]:
-        """What every ticket in a language is made with."""
-        return language, self._site.name, self._site.zone, self._translate, self._form
-
-    def _job(
-        self,
-        key: JobKey,
-        printer: tuple[str, TicketPrinter] | tuple[str, WristbandPrinter] | None,
-        sheet: object,
-        now: datetime,
-    ) -> PrintJob:
-        """A rendered job; one that can't be printed at all is over at once, with its cause for the desk."""
-        if printer is None:
-            return printing.expire(PrintJob(key, "", b"", now), Cause.NO_DEVICE, now)
-        name, device = printer
-        if sheet is None:
-            return printing.expire(PrintJob(key, name, b"", now), Cause.CONTENT_REFUSED, now)
-        try:
-            payload = device.render(sheet)  # type: ignore[arg-type]
-        except NotPrinted as error:
-            return printing.expire(PrintJob(key, name, b"", now), Cause(error.cause), now)
-        return PrintJob(key, name, payload, now)
+    def _job(self, key: JobKey, content: Content, now: datetime) -> PrintJob:
+        return self._maker.job(key, content, self._maker.printers.at_kiosk(key.kind), now)
 
 
 def _add(connection: Connection, new: Sequence[PrintJob], is_patient_here: bool, now: datetime) -> list[PrintJob]:

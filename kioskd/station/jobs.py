@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -27,7 +28,7 @@ def add(connection: Connection, job: PrintJob) -> bool:
     """Add a job; whether it is new. The same key twice is one job."""
     if load(connection, job.key) is not None:
         return False
-    connection.execute(insert(print_job).values(**_key_columns(job.key), **_columns(job), payload=job.payload))
+    connection.execute(insert(print_job).values(**_key_columns(job.key), **_columns(job), **_said(job)))
     return True
 
 
@@ -37,15 +38,28 @@ def load(connection: Connection, key: JobKey) -> PrintJob | None:
 
 
 def save(connection: Connection, job: PrintJob) -> None:
-    """Write back a job after a transition; the payload of a finished one is patient data and is not kept."""
-    values = _columns(job) | ({"payload": b""} if job.is_over else {})
+    """Write back a job after a transition; what a finished one says is patient data and is not kept."""
+    values = _columns(job) | ({"payload": b"", "content": None} if job.is_over else {})
     connection.execute(update(print_job).where(_is(job.key)).values(values))
 
 
-def begin(connection: Connection, key: JobKey, odometer_before: int | None) -> PrintJob | None:
-    """Commit this before the first byte. None when the job may not begin any more (it expired meanwhile)."""
-    job = load(connection, key)
-    if job is None or job.state is not PrintState.QUEUED:
+def reroute(connection: Connection, seen: PrintJob, device: str, payload: bytes) -> PrintJob | None:
+    """Another printer takes a job. None when it is not queued where it was ``seen`` any more."""
+    job = load(connection, seen.key)
+    if job is None or job.state is not PrintState.QUEUED or job.device != seen.device:
+        return None
+    moved = printing.rerouted(job, device, payload)
+    save(connection, moved)
+    connection.execute(update(print_job).where(_is(job.key)).values(payload=payload))
+    return moved
+
+
+def begin(connection: Connection, seen: PrintJob, odometer_before: int | None) -> PrintJob | None:
+    """Commit this before the first byte. None when the job may not begin any more: it expired meanwhile, or another
+    printer took it since it was ``seen``.
+    """
+    job = load(connection, seen.key)
+    if job is None or job.state is not PrintState.QUEUED or job.device != seen.device:
         return None
     token = int(connection.execute(_NEXT_TOKEN, {"device": job.device, "highest": HIGHEST_TOKEN}).scalar_one())
     begun = printing.begin(job, token, odometer_before)
@@ -62,6 +76,12 @@ def next_queued(connection: Connection, device: str) -> PrintJob | None:
         .limit(1)
     )
     row = connection.execute(query).one_or_none()
+    return None if row is None else _job(row)
+
+
+def by_order(connection: Connection, order_id: UUID) -> PrintJob | None:
+    """The job that follows an order of staff."""
+    row = connection.execute(select(print_job).where(print_job.c.order_id == order_id)).one_or_none()
     return None if row is None else _job(row)
 
 
@@ -163,6 +183,11 @@ def _columns(job: PrintJob) -> dict[str, Any]:
     }
 
 
+def _said(job: PrintJob) -> dict[str, Any]:
+    """What the sheet says, for the printer it waits for and for any other."""
+    return {"payload": job.payload, "content": json.loads(job.content) if job.content else None}
+
+
 def _job(row: Row[Any]) -> PrintJob:
     return PrintJob(
         key=JobKey(row.check_in_id, SheetKind(row.kind), row.copy),
@@ -177,4 +202,5 @@ def _job(row: Row[Any]) -> PrintJob:
         cause=Cause(row.cause) if row.cause else None,
         ended_at=row.ended_at,
         order_id=row.order_id,
+        content="" if row.content is None else json.dumps(row.content),
     )

@@ -50,6 +50,8 @@ class KioskView:
     notice: str = ""
     ticket: SheetView = SheetView.NONE
     wristband: SheetView = SheetView.NONE
+    ticket_place: str = ""
+    """Where the ticket comes out when another printer than the one here prints it, in the site's words."""
     asks_for_ticket: bool = False
     """Nobody can tell whether the ticket came out: the patient is asked, once."""
     is_idle: bool = False

@@ -49,7 +49,7 @@ from kioskd.records.backend import Records
 from kioskd.records.rest import fhir_app
 from kioskd.station import intents, jobs
 from kioskd.station import tables as station_tables
-from kioskd.station.checkins import CheckIns, Printers
+from kioskd.station.checkins import CheckIns
 from kioskd.station.devices.supervisor import ManagedDevice
 from kioskd.station.kiosk import Kiosk
 from kioskd.station.printing import PrintQueue
@@ -60,6 +60,7 @@ from tests.fakes import ListSchedule, PaperPrinter
 from tests.faults.told import Tell, key_text, tell_job
 from tests.forward import fhir_server
 from tests.people import NOW, appointment, card, patient
+from tests.station_jobs import job_maker
 
 SITE = SiteConfig(id="markt", name="Praxis", timezone="Europe/Berlin")
 AREAS = (AreaConfig(id="general", name="Wartezimmer", series="A", rooms=("Zimmer 1",), wristbands=True),)
@@ -251,8 +252,7 @@ async def open_desk(
         station = await parts.enter_async_context(open_store(station_tables.SCHEMA, config))
         queue = PrintQueue(STATION, station, site, news, clock)
         told_tickets, told_bands = ToldPrinter("tickets", tickets, tell), ToldPrinter("bands", bands, tell)
-        printers = Printers(("tickets", told_tickets), ("bands", told_bands))
-        checkins = CheckIns(SITE, station, site, printers, clock, lambda _, english: english)
+        checkins = CheckIns(station, site, job_maker(SITE, told_tickets, told_bands), clock)
         kiosk = Kiosk(STATION, SITE, site, checkins, queue, news, clock)
         desk = Desk(station, hub, records, kiosk, queue, tell)
         site.desk = desk

@@ -30,12 +30,13 @@ from kioskd.hub.site import Site, SiteRules
 from kioskd.news import News
 from kioskd.roles.running import SteadyClock, now
 from kioskd.station import tables as station_tables
-from kioskd.station.checkins import CheckIns, Printers
+from kioskd.station.checkins import CheckIns
 from kioskd.station.kiosk import Kiosk
 from kioskd.station.printing import PrintQueue
 from kioskd.store import Store, StoreState, open_store
 from tests.fakes import ListSchedule, PaperPrinter
 from tests.people import appointment, card, patient
+from tests.station_jobs import job_maker
 
 SITE = SiteConfig(id="markt", name="Praxis", timezone="Europe/Berlin")
 AREAS = (AreaConfig(id="general", name="Wartezimmer", series="A", rooms=("Zimmer 1",), wristbands=True),)
@@ -102,8 +103,7 @@ async def front_on(config: StoreConfig) -> AsyncIterator[Front]:
     async with open_store(hub_tables.SCHEMA, config) as hub_store, open_store(station_tables.SCHEMA, config) as store:
         hub = Site(hub_store, schedule(), RULES, news, now)
         queue = PrintQueue("entrance", store, hub, news, steady)
-        printers = Printers(("tickets", PaperPrinter()), ("bands", PaperPrinter()))
-        checkins = CheckIns(SITE, store, hub, printers, steady, lambda _, text: text)
+        checkins = CheckIns(store, hub, job_maker(SITE, PaperPrinter(), PaperPrinter()), steady)
         kiosk = Kiosk("entrance", SITE, hub, checkins, queue, news, steady, wall_clock=now)
         await queue.recover()
         yield Front(store, hub_store, checkins, kiosk, queue, news)

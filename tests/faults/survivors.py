@@ -33,7 +33,7 @@ from kioskd.records.backend import Records
 from kioskd.records.rest import fhir_app
 from kioskd.station import jobs
 from kioskd.station import tables as station_tables
-from kioskd.station.checkins import CheckIns, Printers
+from kioskd.station.checkins import CheckIns
 from kioskd.station.kiosk import Kiosk
 from kioskd.station.printing import PrintQueue
 from kioskd.store import Store, audit, open_store
@@ -43,6 +43,7 @@ from kioskd.web.server import serve
 from tests.fakes import PaperPrinter
 from tests.faults.desk_life import RULES, SITE, STATION, TOKEN, schedule, store_config
 from tests.faults.told import Heard, key_text, progress
+from tests.station_jobs import job_maker
 
 SETTLED_WITHIN_S = 60.0
 
@@ -271,8 +272,7 @@ class Recovery:
         self._served.app = fhir_app(Records(stores.records, News(), SITE.zone, now=self._clock), TOKEN)
         site = Site(stores.hub, _SCHEDULE, RULES, News(), self._clock)
         queue = PrintQueue(STATION, stores.station, site, News(), self._clock)
-        printers = Printers(("tickets", PaperPrinter()), ("bands", PaperPrinter()))
-        checkins = CheckIns(SITE, stores.station, site, printers, self._clock, lambda _, english: english)
+        checkins = CheckIns(stores.station, site, job_maker(SITE, PaperPrinter(), PaperPrinter()), self._clock)
         kiosk = Kiosk(STATION, SITE, site, checkins, queue, News(), self._clock)
         await queue.recover()
         await kiosk.recover()

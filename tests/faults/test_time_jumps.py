@@ -26,13 +26,14 @@ from kioskd.staff import Role, Staff
 from kioskd.staff import tables as staff_tables
 from kioskd.station import jobs
 from kioskd.station import tables as station_tables
-from kioskd.station.checkins import CheckIns, Printers
+from kioskd.station.checkins import CheckIns
 from kioskd.station.kiosk import Kiosk
 from kioskd.station.printing import PrintQueue
 from kioskd.store import Store, open_store
 from tests.fakes import Clock, ListSchedule, PaperPrinter
 from tests.faults.time_jumps import RUNS, why_not
 from tests.people import NOW, appointment, card, patient, request
+from tests.station_jobs import job_maker
 
 BERLIN = ZoneInfo("Europe/Berlin")
 HOURS_2, DAY = timedelta(hours=2), timedelta(days=1)
@@ -221,7 +222,7 @@ async def kiosk_in(folder: Path) -> AsyncIterator[KioskUnderTest]:
     async with open_store(station_tables.SCHEMA, config) as store, open_store(hub_tables.SCHEMA, config) as hub_store:
         hub = Site(hub_store, schedule, SiteRules(site, HUB, AREAS), news, wall)
         queue = PrintQueue("entrance", store, hub, news, steady)
-        checkins = CheckIns(site, store, hub, Printers(("tickets", PaperPrinter())), steady, lambda _, text: text)
+        checkins = CheckIns(store, hub, job_maker(site, PaperPrinter()), steady)
         kiosk = Kiosk("entrance", site, hub, checkins, queue, news, steady, wall_clock=wall)
         yield KioskUnderTest(kiosk, queue, hub_store, store, wall, steady)
 
@@ -270,8 +271,9 @@ async def test_an_odometer_settles_the_sheet_that_was_begun_last_and_not_the_one
     async with open_store(station_tables.SCHEMA, store_config(tmp_path)) as store:
         before, after = JobKey(uuid4(), SheetKind.WRISTBAND), JobKey(uuid4(), SheetKind.WRISTBAND)
         for key, made_at in ((before, NOW), (after, NOW - HOURS_2)):
-            await store.write(lambda c, k=key, at=made_at: jobs.add(c, PrintJob(k, "bands", b"band", at)))
-            await store.write(lambda c, k=key: jobs.begin(c, k, 7))
+            made = PrintJob(key, "bands", b"band", made_at)
+            await store.write(lambda c, job=made: jobs.add(c, job))
+            await store.write(lambda c, job=made: jobs.begin(c, job, 7))
         await store.write(lambda c: jobs.recover(c, NOW))
         found = await store.read(lambda c: jobs.unknown_with_odometer(c, "bands"))
     assert found is not None

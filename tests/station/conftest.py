@@ -35,13 +35,14 @@ from kioskd.ports import (
 )
 from kioskd.station import jobs
 from kioskd.station import tables as station_tables
-from kioskd.station.checkins import CheckIns, Printers
+from kioskd.station.checkins import CheckIns
 from kioskd.station.devices.supervisor import ManagedDevice
 from kioskd.station.kiosk import Kiosk
 from kioskd.station.printing import PrintQueue
 from kioskd.store import Store, open_store
 from tests.fakes import Clock, ListSchedule, PaperPrinter
 from tests.people import NOW, appointment, card, patient
+from tests.station_jobs import job_maker
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Event)
@@ -195,8 +196,7 @@ async def front_in(folder: Path) -> AsyncIterator[Front]:
     async with open_store(station_tables.SCHEMA, config) as station, open_store(hub_tables.SCHEMA, config) as hub:
         wire = Wire(Site(hub, schedule, RULES, news, clock))
         queue = PrintQueue("entrance", station, wire, news, clock)
-        printers = Printers(("tickets", tickets), ("bands", bands))
-        checkins = CheckIns(SITE, station, wire, printers, clock, lambda _, text: text)
+        checkins = CheckIns(station, wire, job_maker(SITE, tickets, bands), clock)
         kiosk = Kiosk("entrance", SITE, wire, checkins, queue, news, clock)
         with news.subscribe() as listening:
             yield Front(station, hub, wire, schedule, clock, news, queue, kiosk, tickets, bands, listening)

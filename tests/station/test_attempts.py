@@ -15,11 +15,12 @@ from kioskd.hub import tables as hub_tables
 from kioskd.ports import AttemptReport
 from kioskd.station import tables
 from kioskd.station.attempts import Attempts
-from kioskd.station.checkins import CheckIns, Printers
+from kioskd.station.checkins import CheckIns
 from kioskd.station.kiosk import Kiosk
 from tests.fakes import Clock
 from tests.people import NOW, card
 from tests.station.conftest import SITE, Front
+from tests.station_jobs import job_maker
 
 WITHIN_S = 20.0
 
@@ -83,7 +84,7 @@ def kiosk_of(front: Front, reasons: list[Reason], is_hub_there: bool = True) -> 
     async def broken_off(reason: Reason) -> None:
         reasons.append(reason)
 
-    checkins = CheckIns(SITE, front.station, front.wire, Printers(None, None), front.clock, lambda _, text: text)
+    checkins = CheckIns(front.station, front.wire, job_maker(SITE), front.clock)
     return Kiosk(
         "entrance",
         SITE,

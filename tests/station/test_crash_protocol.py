@@ -41,13 +41,14 @@ from kioskd.ports import (
 )
 from kioskd.station import intents, jobs
 from kioskd.station import tables as station_tables
-from kioskd.station.checkins import CheckIns, Printers
+from kioskd.station.checkins import CheckIns
 from kioskd.station.devices.supervisor import ManagedDevice
 from kioskd.station.kiosk import Kiosk
 from kioskd.station.printing import PrintQueue
 from kioskd.store import Store, open_store
 from tests.fakes import Clock, ListSchedule, PaperPrinter
 from tests.people import NOW, appointment, card, patient
+from tests.station_jobs import job_maker
 
 T = TypeVar("T")
 SITE = SiteConfig(id="markt", name="Praxis", timezone="Europe/Berlin")
@@ -157,9 +158,9 @@ async def life(world: World, fuse: Fuse, inputs: str) -> None:
     site = Site(FusedStore(world.hub, fuse, "hub.db"), schedule, rules, News(), world.clock)  # type: ignore[arg-type]
     hub, store = FusedHub(site, fuse), FusedStore(world.station, fuse, "station.db")
     world.tickets.step = world.bands.step = fuse.step
-    printers = Printers(("tickets", world.tickets), ("bands", world.bands))
     queue = PrintQueue("entrance", store, hub, News(), world.clock)  # type: ignore[arg-type]
-    checkins = CheckIns(SITE, store, hub, printers, world.clock, lambda _, text: text)  # type: ignore[arg-type]
+    maker = job_maker(SITE, world.tickets, world.bands)
+    checkins = CheckIns(store, hub, maker, world.clock)  # type: ignore[arg-type]
     kiosk = Kiosk("entrance", SITE, hub, checkins, queue, News(), world.clock)
     with contextlib.suppress(Crash):
         await queue.recover()

@@ -13,10 +13,11 @@ from kioskd.core.identity import Reason
 from kioskd.errors import Unreachable
 from kioskd.hub import tables as hub_tables
 from kioskd.station import intents
-from kioskd.station.checkins import ASK_WITHIN_S, CheckIns, Printers
+from kioskd.station.checkins import ASK_WITHIN_S, CheckIns
 from kioskd.station.kiosk import Kiosk
 from tests.people import card
 from tests.station.conftest import SITE, Front
+from tests.station_jobs import job_maker
 
 AWAY = Unreachable("the hub is not connected to the broker")
 METHODS = ("identify", "check_in", "ask_for_help", "report_device", "report_print", "station_started")
@@ -102,8 +103,8 @@ async def test_what_was_confirmed_when_the_hub_went_is_delivered_once_when_it_is
 async def test_no_step_of_a_patient_waits_longer_for_the_hub_than_its_deadline(front: Front, hangs: str) -> None:
     """The deadline is 2 s in the product and shorter here."""
     assert ASK_WITHIN_S == 2.0
-    printers = Printers(("tickets", front.tickets), ("bands", front.bands))
-    checkins = CheckIns(SITE, front.station, front.wire, printers, front.clock, lambda _, text: text, ask_within_s=0.05)
+    maker = job_maker(SITE, front.tickets, front.bands)
+    checkins = CheckIns(front.station, front.wire, maker, front.clock, ask_within_s=0.05)
     kiosk = Kiosk("entrance", SITE, front.wire, checkins, front.queue, front.news, front.clock, ask_within_s=0.05)
     front.wire.trouble[hangs] = asyncio.Event()
     async with asyncio.timeout(10):

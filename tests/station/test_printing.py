@@ -271,24 +271,24 @@ async def test_after_a_start_the_desk_hears_of_recent_jobs_again(front: Front) -
 
 
 async def test_tokens_rise_for_each_device_and_begin_again_after_the_highest(front: Front) -> None:
-    def begin(connection, key: JobKey) -> int | None:  # type: ignore[no-untyped-def]
-        begun = jobs.begin(connection, key, None)
+    def begin(connection, seen: PrintJob) -> int | None:  # type: ignore[no-untyped-def]
+        begun = jobs.begin(connection, seen, None)
         return begun and begun.token
 
     one = [PrintJob(JobKey(uuid4(), SheetKind.TICKET), "tickets", b"x", NOW) for _ in range(3)]
     other = replace(one[0], key=JobKey(uuid4(), SheetKind.WRISTBAND), device="bands")
     for made in (*one, other):
         await front.station.write(lambda c, j=made: jobs.add(c, j))  # type: ignore[misc]
-    assert await front.station.write(lambda c: begin(c, one[0].key)) == 1
+    assert await front.station.write(lambda c: begin(c, one[0])) == 1
     await front.station.write(lambda c: c.exec_driver_sql("UPDATE token_counter SET last = 9998"))
-    assert [await front.station.write(lambda c, k=j.key: begin(c, k)) for j in one[1:]] == [9999, 1]  # type: ignore[misc]
-    assert await front.station.write(lambda c: begin(c, other.key)) == 1
+    assert [await front.station.write(lambda c, j=j: begin(c, j)) for j in one[1:]] == [9999, 1]  # type: ignore[misc]
+    assert await front.station.write(lambda c: begin(c, other)) == 1
 
 
 async def test_a_job_that_expired_meanwhile_is_not_begun(front: Front) -> None:
-    key = await queued(front)
-    await front.queue.end_session(key.check_in_id)
-    assert await front.station.write(lambda c: jobs.begin(c, key, None)) is None
+    waits = await job(front, await queued(front))
+    await front.queue.end_session(waits.key.check_in_id)
+    assert await front.station.write(lambda c: jobs.begin(c, waits, None)) is None
 
 
 async def test_the_same_key_twice_is_one_job(front: Front) -> None:

@@ -13,9 +13,11 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from kioskd.calls import CallThread, CallTimedOut
+from kioskd.core.printing import ProofKind
 from kioskd.errors import DeviceError, DeviceUnavailable, Unreachable
 from kioskd.ports import Device
 
@@ -27,6 +29,8 @@ STEADY_AFTER_S = 30.0
 OPEN_WITHIN_S = 15.0
 CLOSE_WITHIN_S = 3.0
 MOST_LOST_THREADS = 5
+TOLD_EVERY_LABELS = 10
+"""A printer's odometer is told to the desk again after so many labels."""
 
 READY = "ready"
 NEEDS_ATTENTION = "needs-attention"
@@ -37,6 +41,24 @@ log = logging.getLogger(__name__)
 
 Report = Callable[["ManagedDevice"], Awaitable[None]]
 """Tells the desk how a device is. MAY raise Unreachable: it is told again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a printer says of itself, beside how it is. Fields as in ``ports.DeviceReport``."""
+
+    model: str = ""
+    proof: ProofKind | None = None
+    odometer: int | None = None
+    notes: tuple[str, ...] = ()
+
+    def is_news_after(self, told: Facts) -> bool:
+        """Whether the desk should hear of it: of every change, but of the odometer only now and then."""
+        if (self.model, self.proof, self.notes) != (told.model, told.proof, told.notes):
+            return True
+        if self.odometer is None or told.odometer is None:
+            return self.odometer != told.odometer
+        return abs(self.odometer - told.odometer) >= TOLD_EVERY_LABELS
 
 
 class TooManyLostThreads(RuntimeError):
@@ -54,6 +76,8 @@ class ManagedDevice:
         self.device = device
         self.state = UNAVAILABLE
         self.what = "not opened yet"
+        self.facts = Facts()
+        self._told_facts = Facts()
         self._report = report
         self._first_wait_s = first_wait_s
         self._thread = CallThread(f"device-{name}")
@@ -112,6 +136,14 @@ class ManagedDevice:
             self._is_told = False
             level = logging.INFO if state == READY else logging.WARNING
             log.log(level, "%s is %s%s", self.name, state, f": {what}" if what else "")
+        await self.tell()
+
+    async def learn(self, facts: Facts) -> None:
+        """Note what it says of itself; report it when it is news."""
+        self.facts = facts
+        if facts.is_news_after(self._told_facts):
+            self._told_facts = facts
+            self._is_told = False
         await self.tell()
 
     async def tell(self) -> None:
