@@ -32,20 +32,19 @@ _ON_ITS_WAY = frozenset({PrintState.QUEUED, PrintState.SENDING, PrintState.SENT}
 
 def commands(desk: Desk) -> Mapping[str, Command]:
     """By the last part of their address, ``/tickets/ID/NAME``."""
-    sheets = desk.sheets
     return {
-        "print-band": lambda ticket, form, who: sheets.print_band(ticket, _copy(form), _printer(form), who),
-        "put-band-on": lambda ticket, form, who: sheets.put_band_on(ticket, _copy(form), who),
-        "came-out": lambda ticket, form, who: sheets.came_out(
+        "print-band": lambda ticket, form, who: desk.sheets.print_band(ticket, _copy(form), _printer(form), who),
+        "put-band-on": lambda ticket, form, who: desk.sheets.put_band_on(ticket, _copy(form), who),
+        "came-out": lambda ticket, form, who: desk.sheets.came_out(
             ticket, _one_of(SheetKind, form, "kind"), _copy(form), who
         ),
-        "band-not-out": lambda ticket, form, who: sheets.band_did_not_come_out(
+        "band-not-out": lambda ticket, form, who: desk.sheets.band_did_not_come_out(
             ticket, _copy(form), _printer(form), who
         ),
-        "new-band": lambda ticket, form, who: sheets.new_band(
+        "new-band": lambda ticket, form, who: desk.sheets.new_band(
             ticket, _copy(form), _one_of(BandReason, form, "reason"), _printer(form), who
         ),
-        "ticket-again": lambda ticket, form, who: sheets.print_ticket_again(
+        "ticket-again": lambda ticket, form, who: desk.sheets.print_ticket_again(
             ticket,
             _copy(form),
             _one_of(TicketReason, form, "reason"),

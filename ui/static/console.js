@@ -111,11 +111,12 @@
   }
 
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=checkbox])")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=checkbox], [type=radio]), select")) return;
+    if (event.key === "Escape") return document.querySelector("[data-cancel]")?.click();
     if (event.key === "?") return keys.togglePopover();
     if (!document.getElementById("keys-on").checked || keys.matches(":popover-open")) return;
     if (event.key === "n") goTo("[data-key=n].primary");
-    else if ("cfrmwu".includes(event.key)) goTo(`[data-key=${event.key}]`);
+    else if ("cfrmwubt".includes(event.key)) goTo(`[data-key=${event.key}]`);
     else if (event.key === "j") step(1);
     else if (event.key === "k") step(-1);
     else if (event.key === "d") document.getElementById("side-shown").click();
@@ -149,6 +150,7 @@
     settle();
     if (isStream(event)) return;
     begin();
+    desk.querySelector("#asked [autofocus]")?.focus();
     // A reload keeps who is in hand. The history of htmx is off: it would keep pages with names in them.
     history.replaceState(null, "", document.getElementById("stream").getAttribute("hx-sse:connect").replace("/live", "/"));
   });
