@@ -19,7 +19,7 @@ from typing import Any
 
 from drivers.escpos import EscposConfig
 from drivers.escpos.library import Dummy, Profile
-from drivers.raster import Bitmap, Direction, broken, picture_bitmap, text_bitmap, text_bitmaps, without_isolates
+from drivers.raster import Bitmap, Direction, broken, picture_bitmap, text_bitmap, text_bitmaps, visible
 from kioskd.ports import Align, LineKind, TicketLine, TicketSheet
 
 __all__ = ["CannotPrint", "picture_command", "plain", "ticket_bytes", "without_real_time_commands"]
@@ -37,8 +37,8 @@ _FONT_A = (12, 24)
 _BIGGEST = 8  # Epson: GS ! magnifies up to 8 times
 _RASTER_LINE_PX = 34
 """Height of a drawn line next to font A: ascender to descender of Noto Sans, with the same size of letters."""
-_MOST_LINES = {1: 12, 2: 3}
-"""Lines that one text may take, by its size; a bigger one none but its own."""
+_TRIED_LINES = {1: (12,), 2: (1, 3)}
+"""Lines that one text may take, by its size; a bigger one none but its own. A drawn one is first set a bit smaller."""
 _LONGEST_LABEL = 12
 _LOGO_MM = 25
 _MARGIN_END_MM = 3
@@ -92,9 +92,10 @@ def ticket_bytes(sheet: TicketSheet, config: EscposConfig) -> bytes:
 def plain(text: str) -> str:
     """NFC, one line, and without a character that steers: C0, C1, bidi controls, other invisible format characters.
 
-    Kept are joiners, no-break spaces, and isolates (U+2068, U+2069) where each that begins also ends.
+    Kept are joiners, what forbids a line to end, and isolates (U+2068, U+2069) where each that begins also ends.
     """
-    kept = "\u200c\u200d\u2068\u2069" if _are_paired(text) else "\u200c\u200d"  # joiners: Persian and Indic spelling
+    joiners = "\u200c\u200d\u2060"  # Persian and Indic spelling; a date that is not to be broken
+    kept = joiners + "\u2068\u2069" if _are_paired(text) else joiners
 
     def keep(character: str) -> str:
         if character == "\u00a0":
@@ -137,24 +138,24 @@ class _Writer:
     def text(self, line: TicketLine) -> None:
         """A text in as many lines as it needs; nothing for a text without characters."""
         text = plain(line.text)
-        if not without_isolates(text).strip(" \u00a0"):
+        if not visible(text).strip(" \u00a0"):
             return
-        bare = without_isolates(text)
+        bare = visible(text)
         if not self._holds(bare):
             self._drawn(text, line)
             return
         for size in range(line.size, 0, -1):
             columns = self._width // (_FONT_A[0] * size)
-            parts = broken(bare, len, columns, _MOST_LINES.get(size, 1))
+            parts = broken(plain(line.text), _columns, columns, _TRIED_LINES.get(size, (1,))[-1])
             if parts is not None:
                 self._set(_Style(size, line.is_bold, False, self._side(line.align)))
-                self._put("".join(f"{part}\n" for part in parts))
+                self._put("".join(f"{visible(part)}\n" for part in parts))
                 return
         raise CannotPrint(f"a text of {len(bare)} characters does not fit on the paper")
 
     def number(self, label: str) -> None:
         """The ticket number, as big as the paper is wide."""
-        label = without_isolates(plain(label))
+        label = visible(plain(label))
         if len(label) > _LONGEST_LABEL:
             raise CannotPrint(f"a number of {len(label)} characters")
         size = min(_BIGGEST, self._width // (_FONT_A[0] * len(label)))
@@ -166,7 +167,7 @@ class _Writer:
 
     def mark(self, line: TicketLine) -> None:
         """White on black, on one line."""
-        text = without_isolates(plain(line.text))
+        text = visible(plain(line.text))
         size = min(line.size, self._width // (_FONT_A[0] * (len(text) + 2)))
         if self._holds(text) and size:
             self._set(_Style(size, True, True, "center"))
@@ -235,8 +236,9 @@ class _Writer:
         """``text`` as dots, in as many lines as it needs."""
         weight: Any = "bold" if line.is_bold else "regular"
         problem: ValueError | None = None
-        for size in range(line.size, 0, -1):
-            height_px, most = _RASTER_LINE_PX * size, _MOST_LINES.get(size, 1)
+        tries = [(size, most) for size in range(line.size, 0, -1) for most in _TRIED_LINES.get(size, (1,))]
+        for size, most in tries:
+            height_px = _RASTER_LINE_PX * size
             try:
                 drawn = text_bitmaps(text, height_px, self._width, weight, most, self._direction)
             except ValueError as error:
@@ -262,6 +264,11 @@ class _Writer:
         self._set(replace(self._style, align="left"))
         self._printer._raw(picture_command(inked.moved_right(left)))
         self._feed(below)
+
+
+def _columns(piece: str) -> int:
+    """How many characters of the printer's own a text has."""
+    return len(visible(piece))
 
 
 def picture_command(bitmap: Bitmap) -> bytes:

@@ -13,11 +13,12 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Any, Literal
 
-__all__ = ["DirectedRun", "Direction", "base_direction", "visual_runs", "without_isolates"]
+__all__ = ["DirectedRun", "Direction", "base_direction", "visible", "visual_runs"]
 
 Direction = Literal["ltr", "rtl"]
 
 ISOLATE, END_OF_ISOLATE = "\u2068", "\u2069"
+_UNSEEN = {ord(mark): None for mark in f"{ISOLATE}{END_OF_ISOLATE}\u2060"}
 # fribidi-bidi-types.h: what a paragraph's direction is called.
 _PARAGRAPH = {"ltr": 0x110, "rtl": 0x111}
 
@@ -43,17 +44,17 @@ def base_direction(text: str) -> Direction:
     return "rtl" if has_right_to_left and not has_left_to_right else "ltr"
 
 
-def without_isolates(text: str) -> str:
-    """The text for a place where every letter runs from left to right."""
-    return text.replace(ISOLATE, "").replace(END_OF_ISOLATE, "")
+def visible(text: str) -> str:
+    """The text without isolates (U+2068, U+2069) and word joiners (U+2060), which only say how it is set."""
+    return text.translate(_UNSEEN)
 
 
 def visual_runs(text: str, base: Direction) -> list[DirectedRun]:
     """A line, cut where the direction changes, from left to right (UAX #9, L2). Raises ValueError without FriBidi."""
     if base == "ltr" and not any(_is_turning(character) for character in text):
-        return [DirectedRun(without_isolates(text), "ltr")]
+        return [DirectedRun(visible(text), "ltr")]
     levels = zip(_levels(text, base), text, strict=True)
-    placed = [(level, c) for level, c in levels if c not in (ISOLATE, END_OF_ISOLATE)]
+    placed = [(level, c) for level, c in levels if ord(c) not in _UNSEEN]
     runs = [(level, "".join(c for _, c in run)) for level, run in groupby(placed, key=lambda pair: pair[0])]
     highest = max((level for level, _ in runs), default=0)
     for turned in range(highest, 0, -1):

@@ -1,7 +1,7 @@
 """Where a text is broken into lines: between words, and between Chinese, Japanese and Korean characters. Pure.
 
-The widths are measured by whoever draws, in dots or in columns. Of all ways to break into the fewest lines the one is
-taken whose widest line is the narrowest, so that no single word is left on the last.
+The widths are measured by whoever draws, in dots or in columns. Of all ways to break into the fewest lines one is taken
+that breaks where a clause or a sentence ends, else the one whose widest line is the narrowest: no word is left alone.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ __all__ = ["broken", "chunks"]
 # What must not begin or end a line (the common part of the Chinese and Japanese rules, CLREQ 3.1.3 and JLREQ 3.1.7).
 _NEVER_FIRST = frozenset("、。，．：；？！）」』】》〉〕］｝…—・％ー々")
 _NEVER_LAST = frozenset("（「『【《〈〔［｛￥＄")
+_SENTENCE_ENDS = frozenset("?!。？！؟")
+_CLAUSE_ENDS = frozenset(",;:，；：،؛")
+_WORD_JOINER = "\u2060"
 _BISECTIONS = 16
 
 
@@ -33,7 +36,7 @@ def chunks(text: str) -> list[str]:
 def _may_break(text: str, at: int) -> bool:
     """Whether a line may end before the character ``at``."""
     before, after = text[at - 1], text[at]
-    if after == " " or _is_mark(after):
+    if after == " " or _is_mark(after) or before == _WORD_JOINER:
         return False
     if before == " " and at > 1 and text[at - 2].isdigit() and after.isalpha():
         return False  # a number stays with the word that it counts
@@ -61,22 +64,32 @@ def broken(text: str, width_of: Callable[[str], float], limit: float, most_lines
     lines = _balanced(pieces, width_of, limit)
     if len(lines) > most_lines:
         return None
-    sentences = _sentences(pieces)
-    if len(lines) > 1 and len(sentences) > 1:
-        apart = [line for sentence in sentences for line in _balanced(sentence, width_of, limit)]
-        return apart if len(apart) == len(lines) else lines
+    for is_end in (_ends_a_clause, _ends_a_sentence) if len(lines) > 1 else ():
+        apart = [line for part in _parts(pieces, is_end) for line in _balanced(part, width_of, limit)]
+        if len(apart) == len(lines):
+            return apart
     return lines
 
 
-def _sentences(pieces: list[str]) -> list[list[str]]:
+def _parts(pieces: list[str], is_end: Callable[[str, str], bool]) -> list[list[str]]:
     found: list[list[str]] = [[]]
-    for piece in pieces:
+    for piece, after in zip(pieces, [*pieces[1:], ""], strict=True):
         found[-1].append(piece)
-        word = piece.rstrip(" ")
-        # Not behind "Dr." or "24.": a full stop ends a sentence where a word of some length stands before it.
-        if word[-1:] in "?!。？！؟" or (word[-1:] == "." and len(word) > 4 and word[:-1].isalpha()):
+        if after and is_end(piece.rstrip(" "), after):
             found.append([])
-    return [sentence for sentence in found if sentence]
+    return found
+
+
+def _ends_a_sentence(word: str, after: str) -> bool:
+    if word[-1:] in _SENTENCE_ENDS:
+        return True
+    # Not behind "Dr.", "24." or "ca. 30": a full stop also stands behind what is shortened, and behind numbers.
+    is_word = word[:-1].isalpha() and (len(word) > 5 or not word[0].isupper())
+    return word[-1:] == "." and is_word and not after[0].islower() and not after[0].isdigit()
+
+
+def _ends_a_clause(word: str, after: str) -> bool:
+    return (word[-1:] in _CLAUSE_ENDS and not word[-2:-1].isdigit()) or _ends_a_sentence(word, after)
 
 
 def _balanced(pieces: list[str], width_of: Callable[[str], float], limit: float) -> list[str]:

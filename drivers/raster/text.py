@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, features
 
-from drivers.raster.bidi import Direction, base_direction, visual_runs, visible
+from drivers.raster.bidi import Direction, base_direction, visible, visual_runs
 from drivers.raster.bitmap import Bitmap
 from drivers.raster.fonts import Weight, font_runs, is_bold
 from drivers.raster.lines import broken

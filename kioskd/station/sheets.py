@@ -23,6 +23,8 @@ Translate = Callable[[str, str], str]
 """``translate(language, english)``: the text in the patient's language."""
 
 _ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"
+_WORD_JOINER = "\u2060"
+_KEPT = f"\u200c\u200d{_WORD_JOINER}"
 _REGIONS = {"en": "en_GB"}
 
 
@@ -79,6 +81,7 @@ def _filled(
             lines.append(TicketLine(LineKind.PICTURE, picture=form.logo, align=Align(line.align)))
         elif line.is_number:
             if is_copy:
+                lines.append(TicketLine(LineKind.GAP, size=1))
                 lines.append(TicketLine(LineKind.MARK, _("COPY"), size=2, is_bold=True))
             lines.append(TicketLine(LineKind.NUMBER, values["number"]))
         elif line.gap_mm:
@@ -97,7 +100,7 @@ def _applies(line: TemplateLine, form: TicketForm) -> bool:
 
 def _value(value: str, is_right_to_left: bool) -> str:
     """A value to stand in a sentence: what steers is taken out, and its direction is kept to itself."""
-    harmless = "".join(c for c in value if c in "\u200c\u200d" or unicodedata.category(c) not in {"Cc", "Cf"})
+    harmless = "".join(c for c in value if c in _KEPT or unicodedata.category(c) not in {"Cc", "Cf"})
     is_other = any(unicodedata.bidirectional(c) in {"R", "AL"} for c in harmless)
     return f"{_ISOLATE}{harmless}{_END_OF_ISOLATE}" if is_right_to_left or is_other else harmless
 
@@ -120,7 +123,9 @@ def _local(at: datetime, zone: ZoneInfo, language: str) -> dict[str, str]:
     """Time and date on the site's clock; the date in the language's own way, not to be broken over two lines."""
     local = at.astimezone(zone)
     day = format_date(local.date(), "medium", locale=_locale(language))
-    return {"time": f"{local:%H:%M}", "date": day.replace(" ", "\u00a0")}
+    # A line may end between any two Chinese characters, and at a space; in no other date.
+    is_wide = any(unicodedata.east_asian_width(c) == "W" for c in day)
+    return {"time": f"{local:%H:%M}", "date": _WORD_JOINER.join(day) if is_wide else day.replace(" ", "\u00a0")}
 
 
 def _locale(language: str) -> Locale:

@@ -107,7 +107,7 @@ def _(text: str) -> str:
 
 
 def _line(text: str, **style: Any) -> TemplateLine:
-    return TemplateLine(text=text, **style)  # type: ignore[arg-type]
+    return TemplateLine(text=text, **style)
 
 
 _TOP = (TemplateLine(logo=True), TemplateLine(gap_mm=2), _line("{site}", bold=True), TemplateLine(gap_mm=4))
