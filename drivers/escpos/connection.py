@@ -57,6 +57,11 @@ class Connection:
                 return is_done()
         return True
 
+    def hear_out(self, is_done: Callable[[], bool], quiet_s: float) -> None:
+        """Listen until ``is_done`` or until nothing came for ``quiet_s``. Raises DeviceUnavailable."""
+        while not is_done() and self._hear(quiet_s):
+            pass
+
     def ask(self, number: int, deadline: float) -> int | None:
         """The answer to DLE EOT ``number``, or None until ``deadline``. Raises DeviceUnavailable.
 

@@ -157,12 +157,12 @@ class Preparation:
         """Wait for the answers to the set-up.
 
         With one fence more than earlier epochs left open, that many answers mean that the printer has come to
-        ours, and so has nothing old before it; the rest of the answers follow at once, within the grace.
+        ours, and so has nothing old before it; the rest of the answers follow at once: until none comes for the grace.
         """
 
         def is_known() -> bool:
             return self._probe_id in connection.finished_ids
 
         if connection.hear_until(lambda: is_known() or connection.queued_answers > self._fences_owed, deadline):
-            connection.hear_until(is_known, self._clock.monotonic() + GRACE_S)
+            connection.hear_out(is_known, GRACE_S)
             self._is_fence_settled = connection.queued_answers > self._fences_owed
