@@ -23,7 +23,7 @@ from datetime import date
 from drivers.zpl.datamatrix import most_modules
 from drivers.zpl.escape import BX_ESCAPE, FH_INDICATOR, FNC1, bx
 from drivers.zpl.gs1 import band_elements
-from drivers.zpl.typeset import ContentRefused, Field, Frame, Row, format_of, rows_with_name, set_rows, without_data
+from drivers.zpl.typeset import ContentRefused, Field, Frame, Row, format_of, set_text, without_data
 from drivers.zpl.words import moment, partial_day, upper, visible
 from kioskd.core.patient import PartialDate, Sex, in_groups
 from kioskd.ports import Newborn, UnknownPerson, WristbandSheet
@@ -104,8 +104,8 @@ def _fields(sheet: WristbandSheet, band: Band, code_data: str, code_dots: int) -
     # Turned text has its top at the band's right edge.
     frame = Frame(band.dots(band.width_mm - band.margin_mm + band.across_mm), 0, "R", band.dpi)
     codes = [_code_field(frame, y, (usable - code_dots) // 2, code_dots, code_data) for y in places]
-    rows = rows_with_name(_name(sheet), _bar_rows(sheet), [_other_rows(sheet)], frame, size)
-    return [codes[0], *set_rows(rows, frame, (text_begin, 0), size), *codes[1:]]
+    lines = set_text(_name(sheet), _bar_rows(sheet), [_other_rows(sheet)], frame, (text_begin, 0), size)
+    return [codes[0], *lines, *codes[1:]]
 
 
 def _code_field(frame: Frame, u: int, v: int, code_dots: int, data: str) -> Field:

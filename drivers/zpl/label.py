@@ -18,7 +18,7 @@ from typing import Literal
 from drivers.zpl.band import MODULE_DOTS
 from drivers.zpl.datamatrix import most_modules
 from drivers.zpl.escape import BX_ESCAPE, FH_INDICATOR, bc, bx, code_128_modules
-from drivers.zpl.typeset import ContentRefused, Field, Frame, Row, format_of, rows_with_name, set_rows, without_data
+from drivers.zpl.typeset import ContentRefused, Field, Frame, Row, format_of, set_text, without_data
 from drivers.zpl.words import moment, partial_day, upper, visible
 from kioskd.core.patient import PartialDate, in_groups
 from kioskd.ports import LabelSheet
@@ -120,5 +120,4 @@ def _text(sheet: LabelSheet, frame: Frame, size: tuple[int, int]) -> list[Field]
     who += [f"{words.number} {number}"] if number else []
     what = [part for part in (visible(sheet.title), moment(sheet.made_at)) if part]
     settings = [[*who, *what], [*who, _GAP.join(what)], [_GAP.join(who), _GAP.join(what)]]
-    rows = rows_with_name(name, [], [[Row(line) for line in lines] for lines in settings], frame, size)
-    return set_rows(rows, frame, (0, 0), size)
+    return set_text(name, [], [[Row(line) for line in lines] for lines in settings], frame, (0, 0), size)

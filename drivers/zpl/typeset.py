@@ -33,15 +33,14 @@ __all__ = [
     "Row",
     "SetLine",
     "format_of",
-    "rows_with_name",
     "set_line",
-    "set_rows",
+    "set_text",
     "without_data",
 ]
 
-SLOT = 1.2
+SLOT = 1.25
 """Height of a slot in cells of font 0."""
-BASELINE = 0.92
+BASELINE = 1.0
 """The baseline below the top of the slot, in cells."""
 CAPITALS = 0.75
 """Height of capitals in cells."""
@@ -151,59 +150,56 @@ def _slots(rows: Sequence[Row], height: int, frame: Frame) -> list[tuple[int, in
     return placed
 
 
-def rows_with_name(
-    parts: Sequence[str],
+def set_text(
+    name: Sequence[str],
     before: Sequence[Row],
     afters: Sequence[Sequence[Row]],
     frame: Frame,
+    at: tuple[int, int],
     size: tuple[int, int],
-) -> list[Row]:
-    """All rows: the first setting of the name, and of what follows it, that is big enough, else the biggest.
+) -> list[Field]:
+    """All rows, one below the other, in a rectangle of ``size`` (along, down) at ``at``.
 
-    ``afters``: the other rows, in forms that need less and less height. Raises ContentRefused where nothing fits, and
+    The first setting of the name, and of the rows after it, that is big enough to read well, else the biggest one.
+    ``afters``: those rows in forms that need less and less height. Raises ContentRefused where nothing fits, and
     ValueError for what no installed font draws.
     """
-    best: tuple[float, list[Row]] = 0.0, []
+    best: tuple[float, list[_SetRow]] = 0.0, []
     for after in afters:
-        for lines in name_settings(list(parts)):
+        for lines in name_settings(list(name)):
             share = _NAME_SHARES.get(len(lines), _LEAST_NAME_SHARE)
             rows = [*before, *(Row(line, share, NAME_MOST_MM, GOOD_NAME_MM) for line in lines), *after]
-            score = _score(rows, frame, size)
-            if score >= 1:
-                return rows
+            score, found = _fitted(rows, frame, size)
             if score > best[0]:
-                best = score, rows
+                best = score, found
+            if score >= 1:
+                break
+        if best[0] >= 1:
+            break
     if not best[1]:
-        longest = sum(map(len, parts))
+        longest = sum(map(len, name))
         raise ContentRefused(f"a name of {longest} characters and what follows do not fit at {LEAST_CELL_MM} mm")
-    return best[1]
+    return [_field(row, frame, at, size[0]) for row in best[1]]
 
 
-def _score(rows: Sequence[Row], frame: Frame, size: tuple[int, int]) -> float:
-    """How big the row that is worst off is, in parts of what is good to read; 0 when one does not fit."""
-    worst = 1.0
-    for row, (_, slot) in zip(rows, _slots(rows, size[1], frame), strict=True):
+@dataclass(frozen=True, slots=True)
+class _SetRow:
+    row: Row
+    top: int
+    slot: int
+    line: SetLine
+
+
+def _fitted(rows: Sequence[Row], frame: Frame, size: tuple[int, int]) -> tuple[float, list[_SetRow]]:
+    """The rows as they fit, and how big the worst off is in parts of what is good to read; 0 when one does not fit."""
+    worst, found = 1.0, []
+    for row, (top, slot) in zip(rows, _slots(rows, size[1], frame), strict=True):
         line = set_line(row.text, slot, size[0], frame)
-        worst = min(worst, 0.0 if line is None else line.cell / frame.dots(row.good_mm))
-    return worst
-
-
-def set_rows(rows: Sequence[Row], frame: Frame, at: tuple[int, int], size: tuple[int, int]) -> list[Field]:
-    """The rows, one below the other, in a rectangle of ``size`` (along, down) at ``at``. Raises ContentRefused."""
-    u, v = at
-    length, height = size
-    fields = []
-    for row, (top, slot) in zip(rows, _slots(rows, height, frame), strict=True):
-        if row.is_bar:
-            fields.append(_bar(row.text, frame, (u, v + top), (length, slot)))
-            continue
-        line = set_line(row.text, slot, length, frame)
         if line is None:
-            raise ContentRefused(
-                f"a line of {len(row.text)} characters does not fit {length * 25.4 / frame.dpi:.0f} mm"
-            )
-        fields.append(_field(line, frame, u, v + top, slot))
-    return fields
+            return 0.0, []
+        worst = min(worst, line.cell / frame.dots(row.good_mm))
+        found.append(_SetRow(row, top, slot, line))
+    return worst, found
 
 
 def set_line(text: str, slot: int, length: int, frame: Frame) -> SetLine | None:
@@ -223,10 +219,12 @@ def set_line(text: str, slot: int, length: int, frame: Frame) -> SetLine | None:
 
 def _drawn(text: str, cell: int, least: int, slot: int, length: int) -> SetLine | None:
     """A line drawn as high as one of font 0, or a little lower where its ink would leave the slot."""
+    least_px = round(least * DRAWN_LEAST)
     for line_px in (round(cell * DRAWN_LINE), slot):
         try:
-            drawn = text_bitmap(text, line_px, length, "bold", round(least * DRAWN_LEAST))
-            free = text_bitmap(text, line_px, _WIDEST_PX, "bold", round(least * DRAWN_LEAST))
+            drawn = text_bitmap(text, line_px, length, "bold", least_px)
+            is_narrowed = drawn.width_px > length * 0.9
+            free = text_bitmap(text, line_px, _WIDEST_PX, "bold", least_px) if is_narrowed else drawn
         except DoesNotFit:
             continue
         picture = Image.frombytes("1", (drawn.width_px, drawn.height_px), drawn.rows)
@@ -239,10 +237,13 @@ def _drawn(text: str, cell: int, least: int, slot: int, length: int) -> SetLine 
     return None
 
 
-def _field(line: SetLine, frame: Frame, u: int, v: int, slot: int) -> Field:
+def _field(row: _SetRow, frame: Frame, at: tuple[int, int], length: int) -> Field:
+    u, v, line = at[0], at[1] + row.top, row.line
+    if row.row.is_bar:
+        return _bar(line.text, frame, (u, v), (length, row.slot))
     if line.picture is not None:
         return _picture_field(line.picture, frame, u, v + line.top)
-    baseline = v + round(int(slot / SLOT) * BASELINE)
+    baseline = v + round(int(row.slot / SLOT) * BASELINE)
     origin = frame.origin(u, baseline - round(line.cell * CAPITALS), line.cell)
     return Field(f"{origin}^A0{frame.turn},{line.cell},{line.cell}^FH{FH_INDICATOR}^FD{fh(line.text)}^FS", _TEXT)
 

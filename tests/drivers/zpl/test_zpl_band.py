@@ -58,9 +58,9 @@ def test_a_band_is_these_bytes() -> None:
     assert band_zpl(SHEET, BAND).decode() == (
         "^XA^CI28^PA1,1,1,1^JZY^MCY^LH0,0^LRN^PMN^PW295^LL3295"
         f"^FO93,1181{_CODE}"
-        r"^FO174,1326^A0R,89,89^FH\^FDSMITH John^FS"
-        r"^FO97,1326^A0R,63,63^FH\^FDBorn 18-Jan-1980^FS"
-        r"^FO21,1326^A0R,63,63^FH\^FDNo. 00 123 456^FS"
+        r"^FO172,1326^A0R,85,85^FH\^FDSMITH John^FS"
+        r"^FO96,1326^A0R,60,60^FH\^FDBorn 18-Jan-1980^FS"
+        r"^FO20,1326^A0R,60,60^FH\^FDNo. 00 123 456^FS"
         f"^FO93,2343{_CODE}^FO93,2488{_CODE}"
         "^PQ1^XZ"
     )

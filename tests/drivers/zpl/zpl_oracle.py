@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import Path
 
 import zxingcpp
@@ -111,9 +112,14 @@ def texts(zpl: bytes) -> list[str]:
 def ink_of_fields(zpl: bytes) -> list[tuple[int, int, int, int]]:
     """The box of each field's dots, every field drawn for itself on the whole paper."""
     head, *fields = zpl.decode().removesuffix("^PQ1^XZ").split("^FO")
-    boxes = [draw_label(f"{head}^FO{field}^XZ".encode()).getbbox() for field in fields]
+    boxes = [_ink(head, field) for field in fields]
     assert all(boxes), "a field without a dot"
     return [box for box in boxes if box]
+
+
+@lru_cache(maxsize=1000)
+def _ink(head: str, field: str) -> tuple[int, int, int, int] | None:
+    return draw_label(f"{head}^FO{field}^XZ".encode()).getbbox()
 
 
 def overlaps(boxes: list[tuple[int, int, int, int]]) -> list[tuple[int, int]]:
