@@ -28,6 +28,8 @@ FIELDS = {
 }
 NUMBER = "{number}"
 ANY_LANGUAGE = ""
+_SET_WITH = "\u00a0\u200c\u200d\u2060"
+"""No-break space, joiners: they can't be seen, and belong to some spellings."""
 _LONGEST_TEXT = 300
 _LARGEST_LOGO_BYTES = 512 * 1024
 _LARGEST_LOGO_PX = 4000
@@ -41,7 +43,7 @@ def _only_known_fields(texts: dict[str, str]) -> dict[str, str]:
     for text in texts.values():
         if not text.strip() or len(text) > _LONGEST_TEXT:
             raise ValueError(f"expected 1 to {_LONGEST_TEXT} characters")
-        if any(not character.isprintable() for character in text):
+        if any(not character.isprintable() and character not in _SET_WITH for character in text):
             raise ValueError("expected no character that can't be seen; an end of line is a line of its own")
         unknown = _fields(text) - FIELDS["ticket"]
         if unknown:
@@ -161,7 +163,10 @@ def load_form(config: TicketConfig, languages: tuple[str, ...]) -> TicketForm:
     """Read and check what the site file names. Raises ConfigError with file and line."""
     template = _STANDARD_TEMPLATE
     if config.template_file is not None:
-        text = _read(config.template_file, "ticket.template_file").decode("utf-8", "surrogateescape")
+        try:
+            text = _read(config.template_file, "ticket.template_file").decode()
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{config.template_file}: is not UTF-8 text at byte {error.start}") from None
         template = parse_template(text, str(config.template_file), languages, config.shows_practitioner)
     return TicketForm(
         template,
@@ -178,8 +183,6 @@ def parse_template(text: str, name: str, languages: tuple[str, ...], shows_pract
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name}: is not TOML: {error}") from error
-    except UnicodeEncodeError:
-        raise ConfigError(f"{name}: is not UTF-8 text") from None
     for block in data:
         if block not in FIELDS:
             at = line_of(text, (block,))
