@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -10,7 +11,7 @@ from kioskd.core.appointment import Appointment
 from kioskd.core.patient import Identifier, Patient
 from kioskd.core.printing import Cause, ProofKind
 from kioskd.errors import DeviceUnavailable
-from kioskd.ports import LineKind, PrinterStatus, Scheduled, TicketSheet, WristbandSheet
+from kioskd.ports import LineKind, PrinterStatus, Scheduled, SelfTestSheet, TicketSheet, WristbandSheet
 
 
 class Clock:
@@ -36,12 +37,17 @@ class PaperPrinter:
         self.is_gone = False
         self._has_odometer = has_odometer
         self._printed_tokens: set[int] = set()
+        self.sent = threading.Event()
+        """A sheet came out."""
 
     def render(self, sheet: TicketSheet | WristbandSheet) -> bytes:
         if isinstance(sheet, TicketSheet):
             title = next(line.text for line in sheet.lines[1:] if line.kind is LineKind.TEXT)
             return f"{title}|{sheet.label}{'|copy' if sheet.is_copy else ''}".encode()
         return f"band|{sheet.record_number}|{sheet.band_number}".encode()
+
+    def render_self_test(self, sheet: SelfTestSheet) -> bytes:
+        return "|".join([sheet.title, *sheet.lines]).encode()
 
     def open(self) -> None:
         if self.is_gone:
@@ -60,6 +66,7 @@ class PaperPrinter:
         self.step("send:before")
         self.paper[payload] += 1
         self._printed_tokens.add(token)
+        self.sent.set()
         self.step("send:after")
 
     def prove(self, token: int, odometer_before: int | None, seconds: float) -> ProofKind | None:

@@ -37,6 +37,7 @@ from kioskd.station import jobs
 from kioskd.station import tables as station_tables
 from kioskd.station.checkins import CheckIns
 from kioskd.station.devices.supervisor import ManagedDevice
+from kioskd.station.job_maker import JobMaker
 from kioskd.station.kiosk import Kiosk
 from kioskd.station.printing import PrintQueue
 from kioskd.store import Store, open_store
@@ -116,6 +117,7 @@ class Front:
     clock: Clock
     news: News
     queue: PrintQueue
+    maker: JobMaker
     kiosk: Kiosk
     tickets: PaperPrinter
     bands: PaperPrinter
@@ -196,10 +198,11 @@ async def front_in(folder: Path) -> AsyncIterator[Front]:
     async with open_store(station_tables.SCHEMA, config) as station, open_store(hub_tables.SCHEMA, config) as hub:
         wire = Wire(Site(hub, schedule, RULES, news, clock))
         queue = PrintQueue("entrance", station, wire, news, clock)
-        checkins = CheckIns(station, wire, job_maker(SITE, tickets, bands), clock)
+        maker = job_maker(SITE, tickets, bands)
+        checkins = CheckIns(station, wire, maker, clock)
         kiosk = Kiosk("entrance", SITE, wire, checkins, queue, news, clock)
         with news.subscribe() as listening:
-            yield Front(station, hub, wire, schedule, clock, news, queue, kiosk, tickets, bands, listening)
+            yield Front(station, hub, wire, schedule, clock, news, queue, maker, kiosk, tickets, bands, listening)
 
 
 @pytest_asyncio.fixture
