@@ -1,4 +1,4 @@
-"""Wristband printers that speak ZPL II: Zebra HC100, ZD510-HC and every Zebra that takes a wristband roll.
+"""Printers that speak ZPL II: of wristbands (Zebra HC100, ZD510-HC, every Zebra that takes such a roll), of labels.
 
 ``band``        a wristband as bytes, pure; ``label`` a label for a specimen or a document
 ``typeset``     lines measured and set (``words``, ``escape``, ``gs1``, ``datamatrix``, ``metrics``, ``graphic``), pure
@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from drivers.zpl.stock import ZplConfig
+from drivers.zpl.stock import ZplConfig, ZplLabelConfig
 from kioskd.ports import CardKind, DriverConfig
 
 if TYPE_CHECKING:
-    from drivers.zpl.printer import ZplPrinter
+    from drivers.zpl.printer import ZplLabelPrinter, ZplPrinter
 
-__all__ = ["ZplConfig", "ZplDriver"]
+__all__ = ["ZplConfig", "ZplDriver", "ZplLabelConfig", "ZplLabelDriver"]
 
 
 class ZplDriver:
@@ -34,3 +34,17 @@ class ZplDriver:
         from drivers.zpl.printer import ZplPrinter  # Pillow is loaded only when used
 
         return ZplPrinter(name, config)
+
+
+class ZplLabelDriver:
+    """Label printers that speak ZPL II: labels for specimens and documents."""
+
+    title: ClassVar[str] = "ZPL II label printer"
+    kind: ClassVar[str] = "label-printer"
+    config: ClassVar[type[DriverConfig]] = ZplLabelConfig
+
+    def create(self, name: str, config: ZplLabelConfig, card_kinds: Sequence[CardKind] = ()) -> ZplLabelPrinter:
+        """The printer ``name``, not yet open."""
+        from drivers.zpl.printer import ZplLabelPrinter  # Pillow is loaded only when used
+
+        return ZplLabelPrinter(name, config)

@@ -1,4 +1,4 @@
-"""The wristband printer: status, send once, prove by the odometer.
+"""The printers of wristbands and labels: status, send once, prove by the odometer.
 
 The proof is ``odometer.total_label_count``, which rises by one with each label and outlives connections, this daemon
 and the printer's power: it can be read on another connection than the one that sent the band. It proves only while
@@ -15,18 +15,19 @@ import re
 from dataclasses import dataclass, replace
 
 from drivers.line import WriteFailed
-from drivers.zpl import ZplConfig
 from drivers.zpl.band import Band, band_zpl
 from drivers.zpl.connection import DOORS, UNSURE_WITHIN_S, Connection, Doors, connect, refuse_if_held
+from drivers.zpl.label import Label, label_zpl
 from drivers.zpl.proof import Watch, doubt_about, is_counted
 from drivers.zpl.status import ExtendedStatus, HostStatus, Identity, cause_of, printer_status, system_status
+from drivers.zpl.stock import PrinterKeys, ZplConfig, ZplLabelConfig
 from drivers.zpl.typeset import ContentRefused
 from kioskd.clock import MACHINE, DeviceClock
 from kioskd.core.printing import Cause, ProofKind
 from kioskd.errors import DeviceUnavailable, NotPrinted
-from kioskd.ports import PrinterStatus, WristbandSheet
+from kioskd.ports import LabelSheet, PrinterStatus, WristbandSheet
 
-__all__ = ["ZplPrinter"]
+__all__ = ["ZplDevice", "ZplLabelPrinter", "ZplPrinter"]
 
 ANSWER_WITHIN_S = 2.0
 IDENTIFY_WITHIN_S = 1.0
@@ -55,17 +56,15 @@ class _Look:
     odometer: int | None
 
 
-class ZplPrinter:
-    """A ``ports.WristbandPrinter`` over ZPL II. Lives on one thread."""
+class ZplDevice:
+    """What printers of wristbands and of labels have in common: all but what a sheet looks like. On one thread."""
 
-    def __init__(self, name: str, config: ZplConfig, clock: DeviceClock = MACHINE, doors: Doors = DOORS) -> None:
+    def __init__(self, name: str, config: PrinterKeys, clock: DeviceClock = MACHINE, doors: Doors = DOORS) -> None:
         """``doors``: the network ports of the printer, where it was set to others than it was delivered with."""
         self._name = name
         self._clock = clock
         self._config = config
         self._doors = doors
-        across, along = config.offset_mm
-        self._band = Band(config.dpi, *config.band_mm, *config.printable_mm, config.margin_mm, across, along)
         self._connection: Connection | None = None
         self._model = ""
         self._has_odometer: bool | None = None
@@ -95,12 +94,6 @@ class ZplPrinter:
         self._watch = None
 
     # --- printing ----------------------------------------------------------------------------------------------
-
-    def render(self, sheet: WristbandSheet) -> bytes:
-        try:
-            return band_zpl(sheet, self._band)
-        except ContentRefused as error:
-            raise NotPrinted(self._name, Cause.CONTENT_REFUSED, str(error)) from None
 
     def status(self) -> PrinterStatus:
         until = self._clock.monotonic() + ANSWER_WITHIN_S
@@ -247,3 +240,31 @@ class ZplPrinter:
         if self._connection is None:
             raise DeviceUnavailable(self._name, "the printer is not open")
         return self._connection
+
+
+class ZplPrinter(ZplDevice):
+    """A ``ports.WristbandPrinter`` over ZPL II."""
+
+    def __init__(self, name: str, config: ZplConfig, clock: DeviceClock = MACHINE, doors: Doors = DOORS) -> None:
+        super().__init__(name, config, clock, doors)
+        self._band = Band(config.dpi, *config.band_mm, *config.printable_mm, config.margin_mm, *config.offset_mm)
+
+    def render(self, sheet: WristbandSheet) -> bytes:
+        try:
+            return band_zpl(sheet, self._band)
+        except ContentRefused as error:
+            raise NotPrinted(self._name, Cause.CONTENT_REFUSED, str(error)) from None
+
+
+class ZplLabelPrinter(ZplDevice):
+    """A ``ports.LabelPrinter`` over ZPL II."""
+
+    def __init__(self, name: str, config: ZplLabelConfig, clock: DeviceClock = MACHINE, doors: Doors = DOORS) -> None:
+        super().__init__(name, config, clock, doors)
+        self._label = Label(config.dpi, *config.label_mm, config.margin_mm, config.symbology, *config.offset_mm)
+
+    def render(self, sheet: LabelSheet) -> bytes:
+        try:
+            return label_zpl(sheet, self._label)
+        except ContentRefused as error:
+            raise NotPrinted(self._name, Cause.CONTENT_REFUSED, str(error)) from None
