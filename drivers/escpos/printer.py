@@ -32,10 +32,6 @@ SEND_AT_MOST_S = 13.0
 DRAIN_S = 0.1
 REMEMBERED_SHEETS = 64
 
-_PICTURE = b"\x1dv0"
-_LOCK_REAL_TIME = b"\x1d(D\x05\x00\x14\x01\x00\x02\x00"
-"""Epson: GS ( D 20, DLE DC4 1 (drawer) and 2 (power off) are not obeyed, until ESC @. From memory."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
@@ -93,12 +89,9 @@ class EscposPrinter:
     def render(self, sheet: TicketSheet) -> bytes:
         """The bytes of a ticket, without the token. Raises NotPrinted(CONTENT_REFUSED)."""
         try:
-            payload = ticket_bytes(sheet, self._config)
+            return ticket_bytes(sheet, self._config)
         except CannotPrint as error:
             raise NotPrinted(self._name, Cause.CONTENT_REFUSED, str(error)) from error
-        if self._config.known.has_real_time_lock and _PICTURE in payload:
-            return payload.replace(INITIALIZE, INITIALIZE + _LOCK_REAL_TIME, 1)
-        return payload
 
     def status(self) -> PrinterStatus:
         """Ask the printer now: one round trip when all is well. Raises DeviceUnavailable."""

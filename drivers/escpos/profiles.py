@@ -18,7 +18,7 @@ their heads have 203 dpi (Bixolon's SRP-330 and SRP-350: 180); every distance fr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 __all__ = ["NARROWEST_DOTS", "PROFILES", "CodePage", "Cut", "PaperWidth", "Profile", "ProfileName"]
@@ -63,8 +63,6 @@ class Profile:
     """Smallest receive buffer of the family as it is delivered. More than that waits in the line."""
     process_id: Literal["expected", "unknown", "absent"] = "unknown"
     """Whether ``GS ( H`` is known. "absent": it is not asked for; anything else is asked, whatever stands here."""
-    has_real_time_lock: bool = False
-    """Whether ``GS ( D`` can switch off the real-time commands that would kick a drawer or drop a buffer."""
     idle_closes_after_s: int | None = None
     """After how long without a byte its network board closes the connection; the daemon asks every few seconds."""
 
@@ -91,8 +89,7 @@ class _Epson(Profile):
 
     code_pages: tuple[CodePage, ...] = _EPSON_PAGES
     process_id: Literal["expected", "unknown", "absent"] = "expected"
-    has_real_time_lock: bool = True
-    idle_closes_after_s: int | None = field(default=300)
+    idle_closes_after_s: int | None = 300
 
 
 PROFILES: Mapping[ProfileName, Profile] = {
@@ -101,9 +98,7 @@ PROFILES: Mapping[ProfileName, Profile] = {
     "epson-tm-t88vi": _Epson("Epson TM-T88VI", {80: 512, 58: 360}, dpi=180),
     "epson-tm-t88vii": _Epson("Epson TM-T88VII", {80: 512, 58: 360}, dpi=180),
     "epson-tm-m30": _Epson("Epson TM-m30", {80: 576, 58: 420}),
-    "epson-tm-t88iii": _Epson(
-        "Epson TM-T88III and older", {80: 512}, dpi=180, process_id="absent", has_real_time_lock=False
-    ),
+    "epson-tm-t88iii": _Epson("Epson TM-T88III and older", {80: 512}, dpi=180, process_id="absent"),
     "star-escpos": Profile("Star in ESC/POS mode", {80: 576, 58: 384}),
     "bixolon-srp-330": Profile("Bixolon SRP-330", {80: 512, 58: 360}, dpi=180),
     "bixolon-srp-350": Profile("Bixolon SRP-350", {80: 512, 58: 360}, dpi=180),

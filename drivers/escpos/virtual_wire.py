@@ -153,7 +153,13 @@ class Wire:
                 return None
             if self._drop_as == "reset":
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            return 0
+                return 0
+            with suppress(OSError):
+                client.shutdown(socket.SHUT_WR)
+        with suppress(OSError):
+            while client.recv(4096):  # or the kernel would send RST for what nobody read
+                pass
+        return 0
 
     def _is_heard(self, client: socket.socket) -> bool:
         """Wait for bytes, and turn others away meanwhile; False when the line was idle for too long."""

@@ -77,6 +77,30 @@ def test_any_split_of_the_stream_gives_the_same_frames(stream, cuts):
     assert pieces == whole
 
 
+KNOWN = st.one_of(
+    st.integers(0, 127).map(lambda bits: bytes((0x12 | bits & 0x6C,))).map(lambda b: (b, RealTime(b[0]))),
+    st.integers(0, 127)
+    .map(lambda bits: bytes((0x10 | bits & 0x6C, bits & 0x6F, bits & 0x0F, 0)))
+    .map(lambda b: (b, StatusBack(b))),
+    st.integers(1, 9999).map(lambda n: f"{n:04d}".encode()).map(lambda i: (b'7"' + i + b"\0", ProcessId(i))),
+    st.sampled_from([0x00, 0x03, 0x0C, 0x0F]).map(lambda n: (bytes((n,)), Queued(n))),
+    st.sampled_from([b"EPSON", b"TM-T20III"]).map(lambda t: (b"_" + t + b"\0", Block(0x5F, t))),
+    st.sampled_from([0x11, 0x13]).map(lambda n: (bytes((n,)), FlowControl(n))),
+)
+
+
+@given(st.lists(KNOWN, max_size=30), st.randoms(use_true_random=False))
+def test_answers_of_every_kind_in_any_order_and_torn_anywhere_are_each_heard_once(answers, random):
+    """As they come from a printer that is asked, pushes its status and finishes sheets at the same time."""
+    stream = b"".join(data for data, _ in answers)
+    parser, frames = FrameParser(), []
+    while stream:
+        cut = random.randint(1, len(stream))
+        frames += parser.feed(stream[:cut])
+        stream = stream[cut:]
+    assert frames == [frame for _, frame in answers]
+
+
 @given(st.binary(max_size=400))
 def test_no_bytes_break_the_parser_and_a_status_behind_them_is_found(noise):
     frames = FrameParser().feed(noise + b"\0" * 4 + b"\x12" * 4)
