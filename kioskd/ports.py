@@ -103,7 +103,7 @@ class PrinterStatus:
     odometer: int | None = None
     """Lifetime count of labels, where the printer has one; committed before the first byte of a sheet."""
     proof: ProofKind = ProofKind.NONE
-    """The best proof that this printer can give."""
+    """The best proof that this printer can give. NONE while ``is_ready``: it was asked, prints, and can give none."""
     model: str = ""
     notes: tuple[PrinterNote, ...] = ()
     """What it will need soon; PAPER_LOW where ``is_paper_low``, if its driver gives notes at all."""
