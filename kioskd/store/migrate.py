@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Lock
 
 from sqlalchemy import Connection, inspect, text
 
 from kioskd.errors import StartRefused
 
 VERSION_TABLE = "alembic_version"
+
+_one_at_a_time = Lock()
+"""Alembic keeps the migration it is in as a global of the process: two at once run in each other's database."""
 
 
 def revision_of(connection: Connection) -> str | None:
@@ -24,6 +28,12 @@ def migrate(connection: Connection, role: str, versions: Path, revision: str) ->
     present = revision_of(connection)
     if present == revision:
         return False
+    with _one_at_a_time:
+        _upgrade(connection, role, versions, present, revision)
+    return True
+
+
+def _upgrade(connection: Connection, role: str, versions: Path, present: str | None, revision: str) -> None:
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
@@ -40,4 +50,3 @@ def migrate(connection: Connection, role: str, versions: Path, revision: str) ->
             "it was written by a newer one: install that version, or restore a backup"
         )
     command.upgrade(config, revision)
-    return True

@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,16 @@ def test_a_key_of_another_form_is_refused_and_not_quoted(tmp_path: Path, content
 def test_a_missing_key_file_says_how_to_make_one(tmp_path: Path):
     with pytest.raises(StartRefused, match="openssl rand -hex 32"):
         read_key(tmp_path / "none")
+
+
+async def test_databases_opened_at_the_same_time_are_each_brought_up_to_date(tmp_path: Path):
+    """Alembic keeps the migration it is in as a global: two at once would run in each other's database."""
+    key = key_file(tmp_path)
+
+    async def numbers_of(folder: Path) -> list[int]:
+        async with open_store(SCHEMA, StoreConfig(folder=folder, key_file=key)) as store:
+            await store.write(lambda c: add_note(c, 1, "first"))
+            return (await store.read(numbers))[0]
+
+    folders = [tmp_path / f"data-{number}" for number in range(8)]
+    assert await asyncio.gather(*map(numbers_of, folders)) == [[1]] * 8
