@@ -26,7 +26,7 @@ from kioskd.core.printing import (
 from tests.people import NOW
 
 LATER = NOW + timedelta(seconds=30)
-QUEUED = PrintJob(JobKey(uuid4(), SheetKind.TICKET), "tickets", b"A12", NOW, cause=Cause.PAPER_OUT)
+QUEUED = PrintJob(JobKey(uuid4(), SheetKind.WRISTBAND), "bands", b"Huber", NOW, cause=Cause.PAPER_OUT)
 SENDING = replace(QUEUED, state=PrintState.SENDING, attempts=1, token=7, odometer_before=41, cause=None)
 IN_STATE = {
     PrintState.QUEUED: QUEUED,
@@ -35,11 +35,14 @@ IN_STATE = {
     PrintState.PRINTED: replace(SENDING, state=PrintState.PRINTED, proof=ProofKind.ODOMETER, ended_at=NOW),
     PrintState.UNKNOWN: replace(SENDING, state=PrintState.UNKNOWN, cause=Cause.CONNECTION_LOST, ended_at=NOW),
     PrintState.EXPIRED: replace(QUEUED, state=PrintState.EXPIRED, ended_at=NOW),
+    PrintState.VOID: replace(SENDING, state=PrintState.VOID, cause=Cause.DENIED, ended_at=NOW),
 }
 TRANSITIONS: dict[str, Callable[[PrintJob], PrintJob]] = {
     "begin": lambda job: printing.begin(job, 7, 41),
     "blocked": lambda job: printing.blocked(job, Cause.COVER_OPEN),
     "expire": lambda job: printing.expire(job, None, LATER),
+    "rerouted": lambda job: printing.rerouted(job, "other", b"Huber, for other paper"),
+    "void": lambda job: printing.void(job, Cause.REPLACED, LATER),
     "sent": printing.sent,
     "not_printed": lambda job: printing.not_printed(job, Cause.NO_ANSWER),
     "held": lambda job: printing.held(job, Cause.COVER_OPEN),
@@ -52,6 +55,10 @@ ALLOWED = {
     ("begin", "queued"): SENDING,
     ("blocked", "queued"): replace(QUEUED, cause=Cause.COVER_OPEN),
     ("expire", "queued"): replace(QUEUED, state=PrintState.EXPIRED, ended_at=LATER),
+    ("rerouted", "queued"): replace(QUEUED, device="other", payload=b"Huber, for other paper", cause=None),
+    ("void", "unknown"): replace(UNKNOWN_NOW, state=PrintState.VOID, cause=Cause.REPLACED),
+    ("void", "printed"): replace(PRINTED_NOW, state=PrintState.VOID, proof=ProofKind.ODOMETER, cause=Cause.REPLACED),
+    ("void", "expired"): replace(QUEUED, state=PrintState.VOID, cause=Cause.REPLACED, ended_at=LATER),
     ("sent", "sending"): replace(SENDING, state=PrintState.SENT),
     ("not_printed", "sending"): replace(SENDING, state=PrintState.QUEUED, token=None, cause=Cause.NO_ANSWER),
     ("lost", "sending"): UNKNOWN_NOW,
@@ -60,7 +67,7 @@ ALLOWED = {
     ("lost", "sent"): UNKNOWN_NOW,
     ("proven", "unknown"): PRINTED_NOW,
 }
-OVER = {PrintState.PRINTED, PrintState.UNKNOWN, PrintState.EXPIRED}
+OVER = {PrintState.PRINTED, PrintState.UNKNOWN, PrintState.EXPIRED, PrintState.VOID}
 
 
 @pytest.mark.parametrize("state", PrintState)
@@ -87,6 +94,19 @@ def test_after_a_restart_a_begun_job_is_unknown_and_a_queued_one_expires(state: 
         PrintState.SENT: replace(UNKNOWN_NOW, cause=Cause.RESTARTED),
     }
     assert after == expected.get(state, IN_STATE[state])
+
+
+def test_what_staff_ordered_is_still_waited_for_after_a_restart_and_for_no_longer() -> None:
+    ordered = replace(QUEUED, order_id=uuid4())
+    assert printing.after_restart(ordered, LATER) == ordered
+    assert printing.after_restart(ordered, NOW + BEGIN_WITHIN).state is PrintState.EXPIRED
+    assert not printing.is_due_to_expire(ordered, LATER, session_is_over=True)
+
+
+def test_only_a_wristband_can_be_void() -> None:
+    ticket = replace(IN_STATE[PrintState.UNKNOWN], key=JobKey(uuid4(), SheetKind.TICKET))
+    with pytest.raises(WrongPrintState, match="a ticket can't be void"):
+        printing.void(ticket, Cause.DENIED, LATER)
 
 
 def test_an_expired_job_says_why_or_keeps_the_reason_it_waited_for() -> None:
@@ -172,6 +192,14 @@ class JobLife(RuleBasedStateMachine):
     def expire(self) -> None:
         self._try(lambda job: printing.expire(job, None, self.now))
 
+    @rule(name=st.sampled_from(["bands", "other"]))
+    def rerouted(self, name: str) -> None:
+        self._try(lambda job: printing.rerouted(job, name, b"the same sheet"))
+
+    @rule()
+    def void(self) -> None:
+        self._try(lambda job: printing.void(job, Cause.DENIED, self.now))
+
     @rule()
     def restart(self) -> None:
         self.job = printing.after_restart(self.job, self.now)
@@ -187,7 +215,8 @@ class JobLife(RuleBasedStateMachine):
 
     @invariant()
     def is_printed_with_its_proof_only(self) -> None:
-        assert (self.job.state is PrintState.PRINTED) == (self.job.proof is not None)
+        assert self.job.proof is not None or self.job.state is not PrintState.PRINTED
+        assert self.job.proof is None or self.job.state in {PrintState.PRINTED, PrintState.VOID}
         assert self.job.is_over == (self.job.ended_at is not None)
         assert self.job.attempts == len(self.begun_at)
 
