@@ -22,7 +22,10 @@ SMALLEST_CHUNK = 0x10
 """A card or reader that refuses a READ BINARY as too long (6700) is asked for half as much, down to this."""
 
 MOST_BYTES = 0x8000
-"""Offsets of READ BINARY have 15 bits; also the bound of a GET RESPONSE chain."""
+"""Offsets of READ BINARY have 15 bits."""
+
+MOST_PARTS = 64
+"""Bound of a GET RESPONSE chain; no answer to a short command needs more than one or two."""
 
 
 class Status(IntEnum):
@@ -169,17 +172,18 @@ def handle_status(transmit_raw: TransmitRaw) -> Transmit:
     def transmit(apdu: bytes) -> tuple[bytes, int]:
         data, sw = exchange(apdu)
         p2 = 0x00
-        while sw >> 8 == SW1_BYTES_AVAILABLE:
+        for _ in range(MOST_PARTS):
+            if sw >> 8 != SW1_BYTES_AVAILABLE:
+                return data, sw
             waiting = sw & 0xFF
             more, sw = exchange(bytes((apdu[0] & 0x03, 0xC0, 0x00, p2, waiting)))
             if not more and p2 == 0x00 and sw in (Status.INCORRECT_PARAMETERS_P1_P2, Status.WRONG_PARAMETERS_P1_P2):
                 # The first Thai identity cards (ATR 3B67...) want P2 = 01.
                 p2, sw = 0x01, SW1_BYTES_AVAILABLE << 8 | waiting
-                continue
-            if not more or len(data) > MOST_BYTES:
-                raise unreadable("the card announces data without end")
+            elif not more:
+                break
             data += more
-        return data, sw
+        raise unreadable("the card announces data without end")
 
     return transmit
 
