@@ -54,7 +54,7 @@ def in_area(number: int, area: str) -> CheckInRequest:
 async def test_a_check_in_is_a_ticket_a_message_for_records_and_displays_and_an_audit_entry(hub: HubUnderTest) -> None:
     asked = request()
     reply = await hub.site.check_in(asked)
-    assert reply == CheckInReply(asked.check_in_id, "A1", "general", "Wartezimmer", NOW, False, 1)
+    assert reply == CheckInReply(asked.check_in_id, "A1", "general", "Wartezimmer", NOW, False, 1, "", "Dr. Lena Hart")
     records, display = await hub.rows(tables.outbox)
     assert (records.destination, records.kind, records.key) == (RECORDS, "check-in", "patient/p1")
     assert records.payload == {
@@ -87,7 +87,7 @@ async def test_one_appointment_is_one_ticket_whoever_asks(hub: HubUnderTest) -> 
     asked = request()
     first = await hub.site.check_in(asked)
     again = replace(asked, check_in_id=uuid4(), arrived_at=NOW + timedelta(minutes=9), station="side-door")
-    assert await hub.site.check_in(again) == replace(first, was_checked_in_before=True)
+    assert await hub.site.check_in(again) == replace(first, was_checked_in_before=True, band_number=None)
     assert len(await hub.rows(tables.ticket)) == 1
 
 
@@ -139,6 +139,20 @@ async def test_every_area_and_the_desk_have_series_of_their_own(hub: HubUnderTes
         (await hub.site.ask_for_help(help_request())).label,
     ]
     assert labels == ["C1", "A1", "D1", "C2", "D2"]
+
+
+async def test_numbers_that_the_site_skips_are_in_no_series(hub: HubUnderTest) -> None:
+    rules = SiteRules(SITE, RULES.hub, RULES.areas, frozenset({1, 2, 4}))
+    site = hub_on(hub.store, hub.news, hub.listening, rules).site
+    given = [(await site.check_in(in_area(number, "general"))).label for number in (1, 2, 3)]
+    assert [*given, (await site.ask_for_help(help_request())).label] == ["A3", "A5", "A6", "D3"]
+    assert [row.number for row in await hub.rows(tables.ticket)] == [3, 5, 6, 3]
+
+
+async def test_a_reply_names_whom_the_appointment_is_with_every_time(hub: HubUnderTest) -> None:
+    first = await hub.site.check_in(request(1))
+    assert first.practitioner == request(1).appointment.practitioner != ""
+    assert (await hub.site.check_in(request(1))).practitioner == first.practitioner
 
 
 async def test_an_area_that_the_site_has_not_is_the_first_one(hub: HubUnderTest) -> None:
