@@ -343,7 +343,8 @@ class CheckInReply:
     arrived_at: datetime
     was_checked_in_before: bool
     band_number: int | None
-    """The number of the wristband to print (rises for each patient), or None when the site prints none."""
+    """The number of the wristband to print (rises for each patient), or None when there is none to print: the area
+    gives out none, or the visit was checked in before."""
     called_to: str = ""
     """The room that this ticket is called to right now, for who comes to the kiosk a second time."""
     practitioner: str = ""

@@ -13,9 +13,11 @@ from sqlalchemy import text
 from kioskd.core.appointment import AppointmentStatus
 from kioskd.core.events import DeviceChanged, PatientCheckedIn, SheetPrinted
 from kioskd.core.identity import Identified, Reason, Refused
+from kioskd.core.patient import PartialDate
 from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
 from kioskd.errors import RuleViolation, Unreachable
 from kioskd.hub import tables
+from kioskd.hub.sheet_view import PrinterName, TicketReason
 from kioskd.ports import AttemptReport, CheckInReply, DeviceReport, HelpReply, HelpRequest, Hub, PrintReport
 from tests.hub.conftest import HubUnderTest
 from tests.people import NOW, appointment, card, patient, request
@@ -48,7 +50,7 @@ class HubContract:
     async def test_a_check_in_is_answered_with_its_ticket(self, at: HubAtWork) -> None:
         asked = request()
         reply = await at.hub.check_in(asked)
-        assert reply == CheckInReply(asked.check_in_id, "A1", "general", "Wartezimmer", NOW, False, 1)
+        assert reply == CheckInReply(asked.check_in_id, "A1", "general", "Wartezimmer", NOW, False, 1, "", "Dr. Lena Hart")
         assert await at.site.heard() == [PatientCheckedIn(NOW, asked.check_in_id, "A1", "general")]
         [entry] = await at.site.rows(tables.audit)
         assert (entry.actor, entry.action) == ("station:entrance", "check-in")
@@ -113,6 +115,45 @@ class HubContract:
         assert (row.copy, row.state, row.proof, row.cause) == (2, "printed", "completion", None)
         assert [type(event) for event in await at.site.heard()][1:] == [SheetPrinted]
 
+    async def test_a_station_is_told_of_its_own_open_orders_until_it_reports_their_sheets(self, at: HubAtWork) -> None:
+        for name in ("entrance", "desk"):
+            await at.hub.report_device(DeviceReport(name, "bands", "wristband-printer", "ready", "", NOW))
+        for number, printer in ((1, "entrance"), (2, "entrance"), (3, "desk")):
+            who = replace(patient(number), birth_date=None, partial_birth_date=PartialDate(1984, 3))
+            asked = replace(request(number), patient=who, station=printer)
+            await at.hub.check_in(asked)
+            at.site.clock.now += timedelta(microseconds=1)
+            row = next(r for r in (await at.site.desk.view()).rows if r.check_in_id == asked.check_in_id)
+            await at.site.desk.sheets.print_band(row.ticket_id, 1, PrinterName(printer, "bands"), "anna")
+        first, second = await at.hub.orders("entrance")
+        assert [o.patient.record_number for o in (first, second) if o.patient] == ["100001", "100002"]
+        assert first.patient == replace(patient(1), birth_date=None, partial_birth_date=PartialDate(1984, 3))
+        assert (first.station, first.device, first.kind, first.copy, first.band_number) == (
+            "entrance", "bands", SheetKind.WRISTBAND, 1, 1,
+        )  # fmt: skip
+        queued = PrintReport(first.check_in_id, first.kind, 1, PrintState.QUEUED, None, None, NOW)
+        await at.hub.report_print(replace(queued, station="entrance", device="bands", order_id=first.order_id))
+        assert list(await at.hub.orders("entrance")) == [second]
+        assert list(await at.hub.orders("nowhere")) == []
+
+    async def test_a_ticket_to_be_printed_again_is_told_as_it_was(self, at: HubAtWork) -> None:
+        await at.hub.report_device(DeviceReport("entrance", "tickets", "ticket-printer", "ready", "", NOW))
+        asked, help_asked = request(), help_request()
+        reply, help_reply = await at.hub.check_in(asked), await at.hub.ask_for_help(help_asked)
+        for kind in (SheetKind.TICKET, SheetKind.HELP_TICKET):
+            check_in_id = asked.check_in_id if kind is SheetKind.TICKET else help_asked.check_in_id
+            lost = PrintReport(check_in_id, kind, 1, PrintState.EXPIRED, None, Cause.PAPER_OUT, NOW)
+            await at.hub.report_print(lost)
+        for row in (await at.site.desk.view()).rows:
+            at.site.clock.now += timedelta(microseconds=1)
+            await at.site.desk.sheets.print_ticket_again(
+                row.ticket_id, 1, TicketReason.NOT_OUT, "", PrinterName("entrance", "tickets"), "anna"
+            )
+        told = {order.kind: order for order in await at.hub.orders("entrance")}
+        assert told[SheetKind.TICKET].ticket == replace(reply, band_number=None)
+        assert told[SheetKind.HELP_TICKET].ticket == help_reply
+        assert {order.language for order in told.values()} == {"de"}
+
     async def test_an_attempt_that_was_broken_off_is_one_row_however_often_it_is_told(self, at: HubAtWork) -> None:
         report = AttemptReport(UUID(int=5), "entrance", Reason.TIMED_OUT, NOW)
         for told in (report, report, replace(report, attempt_id=UUID(int=6), reason=Reason.CLOSED)):
@@ -124,7 +165,7 @@ class HubContract:
         ]
 
     async def test_a_database_that_refuses_is_a_hub_that_is_away(self, at: HubAtWork) -> None:
-        for table in ("area_version", "device", "sheet", "attempt"):
+        for table in ("area_version", "device", "sheet", "attempt", "print_order"):
             await at.site.store.write(lambda c, table=table: c.execute(text(f"DROP TABLE {table}")))
         sheet = PrintReport(uuid4(), SheetKind.TICKET, 1, PrintState.QUEUED, None, None, NOW)
         for asking in (
@@ -134,6 +175,7 @@ class HubContract:
             at.hub.report_print(sheet),
             at.hub.report_attempt(AttemptReport(uuid4(), "entrance", Reason.CLOSED, NOW)),
             at.hub.station_started("entrance", []),
+            at.hub.orders("entrance"),
         ):
             with pytest.raises(Unreachable, match="the hub's database") as caught:
                 await asking

@@ -115,7 +115,7 @@ async def test_a_check_in_that_is_committed_and_answered_too_late_is_one_when_it
         assert len(await site.rows(tables.ticket)) == 1
         slow.may_answer.set()
         reply = await _asked_until_answered(link, asked)
-    assert reply == CheckInReply(asked.check_in_id, "A1", "general", "Wartezimmer", NOW, False, 1)
+    assert reply == CheckInReply(asked.check_in_id, "A1", "general", "Wartezimmer", NOW, False, 1, "", "Dr. Lena Hart")
     assert len(await site.rows(tables.ticket)) == 1
     assert len(await site.heard()) == 1
 
