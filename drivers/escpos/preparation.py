@@ -61,6 +61,7 @@ class Preparation:
         self._proves_nothing = False
         """Whether the last epoch found that."""
         self._probe_id = b""
+        self._is_set_up_due = True
         self._set_up_bytes = 0
         """Of the set-up that was sent in this epoch."""
         self._answer_due = 0.0
@@ -72,6 +73,7 @@ class Preparation:
         self._nuls = max(self._nuls, FLUSHES[0])
         self._probe_id = bytes((0x21, *(0x21 + byte % 94 for byte in os.urandom(3))))  # no token, and new each time
         self._set_up_bytes = self._tries = 0
+        self._is_set_up_due = True
         self._is_fence_settled = False
 
     def end(self, unproven_bytes: int, unanswered_fences: int) -> None:
@@ -109,7 +111,7 @@ class Preparation:
             raise DeviceUnavailable(self._name, "the printer is not open")
         if self._is_settled:
             return True
-        if self._nuls and not self._send(connection, deadline):
+        if self._is_set_up_due and not self._send(connection, deadline):
             return False
         self._listen(connection, deadline)
         if self.proof is not ProofKind.NONE:
@@ -119,6 +121,7 @@ class Preparation:
             if self._is_settled:
                 self._proves_nothing = True
             else:
+                self._is_set_up_due = True
                 self._nuls = FLUSHES[self._tries]
                 self._fences_owed = min(2 * self._fences_owed + 1, MOST_FENCES)
         return self._is_settled
@@ -129,9 +132,11 @@ class Preparation:
         A slow line takes thousands of NULs in more than one go. A clone that prints a question as text loses that to
         ``ESC @``.
         """
-        nuls, self._nuls = self._nuls, self._write(connection, bytes(self._nuls), deadline)
-        if self._nuls:
-            return False
+        nuls = self._nuls
+        if nuls:
+            self._nuls = self._write(connection, bytes(nuls), deadline)
+            if self._nuls or self._clock.monotonic() >= deadline:
+                return False
         rest = INITIALIZE + (b"" if self._config.cut == "none" else CUT) if self._is_rest_due else b""
         question = b"" if self._config.known.process_id == "absent" else process_id(self._probe_id)
         probe = INITIALIZE + question + _ASK_MAKER_AND_MODEL + INITIALIZE + STATUS_BACK
@@ -139,7 +144,7 @@ class Preparation:
         self._set_up_bytes = len(set_up)
         if self._write(connection, set_up, deadline):
             raise DeviceUnavailable(self._name, "the printer took half of its set-up, and no more in time")
-        self._is_rest_due = False
+        self._is_rest_due = self._is_set_up_due = False
         self._answer_due = self._clock.monotonic() + connection.seconds_for(nuls + len(set_up))
         return True
 
