@@ -11,6 +11,7 @@ import httpx
 
 from kioskd.config import StaffConfig, StoreConfig
 from kioskd.news import News
+from kioskd.ports import SheetPreview
 from kioskd.staff import Role, Staff
 from kioskd.staff.tables import SCHEMA
 from kioskd.store import Store, open_store
@@ -67,7 +68,12 @@ async def enter(visit: Visit, rig: Rig, name: str = "anna.kurz") -> None:
 
 
 @asynccontextmanager
-async def console(folder: Path, language: str = "en", trusted_origins: tuple[str, ...] = ()) -> AsyncIterator[Rig]:
+async def console(
+    folder: Path,
+    language: str = "en",
+    trusted_origins: tuple[str, ...] = (),
+    preview: SheetPreview | None = None,
+) -> AsyncIterator[Rig]:
     """Everything of a console on a port of its own."""
     key = folder / "store.key"
     key.touch(mode=0o600)
@@ -79,7 +85,7 @@ async def console(folder: Path, language: str = "en", trusted_origins: tuple[str
         password = await staff.add_account("anna.kurz", [Role.RECEPTIONIST], "system", is_permanent=True)
         settings = StaffedSettings(language=language, trusted_origins=trusted_origins)
         printers = PrinterShop(news)
-        app = console_app(desk, printers, staff, news, Pages(ZoneInfo("Europe/Berlin")), settings)
+        app = console_app(desk, printers, staff, news, Pages(ZoneInfo("Europe/Berlin")), settings, preview)
         async with serve(app, "127.0.0.1", 0) as address:
             yield Rig(desk, printers, staff, store, news, clock, address.url, password)
             news.end()
