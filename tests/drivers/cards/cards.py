@@ -30,16 +30,21 @@ def claiming(image: CardImage) -> list[str]:
     return [kind.name for kind in KINDS if kind.is_present(transmit_to(image))]
 
 
-def outcome(image: CardImage) -> Card | Reason:
+def read_between_two_numbers(transmit: Transmit) -> Card:
     """What the reader makes of a card: the first kind that claims it reads it, between two reads of its number."""
-    transmit = transmit_to(image)
     kind = next((kind for kind in KINDS if kind.is_present(transmit)), None)
     if kind is None:
-        return Reason.CARD_NOT_SUPPORTED
+        raise CardUnreadable("card", Reason.CARD_NOT_SUPPORTED, "no kind claims it")
+    number = kind.read_id(transmit)
+    card = kind.read(transmit)
+    assert kind.read_id(transmit) == number
+    return card
+
+
+def outcome(image: CardImage) -> Card | Reason:
+    """What is read, or why nothing is."""
     try:
-        number = kind.read_id(transmit)
-        card = kind.read(transmit)
-        assert kind.read_id(transmit) == number
+        card = read_between_two_numbers(transmit_to(image))
     except CardUnreadable as refusal:
         return Reason(refusal.reason)
     return Reason.CARD_EXPIRED if is_expired(card, TODAY) else card

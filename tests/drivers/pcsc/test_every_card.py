@@ -1,0 +1,78 @@
+"""Every kind of card through the real stack: pcscd, its virtual reader, libpcsclite, T=0 and T=1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from drivers.cards.iso7816 import handle_status
+from drivers.cards.samples import Sample, all_samples
+from drivers.pcsc.virtual_process import VirtualCardProcess
+from kioskd.core.identity import Card, Reason
+from kioskd.demo.pcscd import PrivatePcscd
+from kioskd.errors import CardUnreadable
+from kioskd.ports import CardReader
+from tests.drivers.card_reader_contract import SEEN_WITHIN_S
+from tests.drivers.cards.cards import KINDS, read_between_two_numbers
+from tests.drivers.pcsc.conftest import PcscDesk, new_reader
+
+FIRST_OF_KIND = list({s.shows.kind: s for s in reversed(all_samples()) if isinstance(s.shows, Card)}.values())
+REFUSED = [sample for sample in all_samples() if not isinstance(sample.shows, Card)]
+
+
+@pytest.fixture
+def reader(pcscd: PrivatePcscd, desk: PcscDesk) -> Iterator[CardReader]:
+    """A reader that knows every kind, over the empty virtual one of ``desk``."""
+    reader = new_reader(pcscd, card_kinds=KINDS)
+    reader.open()
+    yield reader
+    reader.close()
+
+
+def outcome(reader: CardReader, hand: VirtualCardProcess, sample: Sample) -> Card | Reason:
+    hand.insert(sample.id)
+    assert reader.wait_for_card(SEEN_WITHIN_S)
+    try:
+        return reader.read_card()
+    except CardUnreadable as refusal:
+        return Reason(refusal.reason)
+
+
+def apdus_of_a_read(sample: Sample) -> int:
+    """How many commands the card is asked, from the first SELECT to the re-read of its number."""
+    session, commands = sample.image.power_on(), 0
+
+    def transmit_raw(apdu: bytes) -> bytes:
+        nonlocal commands
+        commands += 1
+        return session.respond(apdu)
+
+    assert read_between_two_numbers(handle_status(transmit_raw)) == sample.shows
+    return commands
+
+
+@pytest.mark.parametrize("sample", [*FIRST_OF_KIND, *REFUSED], ids=lambda sample: sample.id)
+def test_a_card_is_read_through_the_real_stack(reader: CardReader, desk: PcscDesk, sample: Sample) -> None:
+    assert outcome(reader, desk.hand, sample) == sample.shows
+
+
+@pytest.mark.parametrize("sample", FIRST_OF_KIND, ids=lambda sample: sample.id)
+def test_a_card_that_is_pulled_while_it_is_read_was_removed_early(
+    reader: CardReader, desk: PcscDesk, sample: Sample
+) -> None:
+    desk.hand.insert(sample.id, remove_after_apdus=apdus_of_a_read(sample) - 2)
+    assert reader.wait_for_card(SEEN_WITHIN_S)
+    with pytest.raises(CardUnreadable) as refusal:
+        reader.read_card()
+    assert refusal.value.reason == Reason.CARD_REMOVED_EARLY
+    assert reader.wait_for_removal(SEEN_WITHIN_S)
+
+
+def test_two_kinds_swapped_unnoticed_never_mix(reader: CardReader, desk: PcscDesk) -> None:
+    first, second = FIRST_OF_KIND[0], FIRST_OF_KIND[1]
+    desk.hand.insert(first.id)
+    desk.hand.swap(second.id, after_apdus=apdus_of_a_read(first) - 2, unnoticed=True)
+    assert reader.wait_for_card(SEEN_WITHIN_S)
+    with pytest.raises(CardUnreadable):
+        reader.read_card()
