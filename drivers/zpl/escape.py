@@ -42,24 +42,41 @@ def bx(text: str) -> str:
 
 
 def bc(text: str) -> str:
-    """``text`` as Code 128 field data for mode N, with the code sets chosen here: digits in pairs, else one by one.
+    """``text`` as Code 128 field data for mode N, in the code sets that make the shortest symbol.
 
     Mode A would leave them to the firmware, and with them how wide the symbol becomes. Raises ValueError for what is
     not printable ASCII.
     """
-    if not re.fullmatch(r"[ -~]+", text):
-        raise ValueError("a Code 128 of ours holds printable ASCII only")
-    if re.fullmatch(r"[0-9]{2,}", text):
-        return f">;{text}" if len(text) % 2 == 0 else f">:{text[0]}>5{text[1:]}"
-    return ">:" + fh("".join(_BC_ESCAPES.get(character, character) for character in text))
+    return _code_128(text)[0]
 
 
 def code_128_modules(text: str) -> int:
     """How wide the symbol of ``bc(text)`` is, without its quiet zones: 11 modules a character, 13 the stop."""
-    characters = len(text)
-    if re.fullmatch(r"[0-9]{2,}", text):
-        characters = len(text) // 2 + 2 * (len(text) % 2)
-    return 11 * (characters + 2) + 13
+    return 11 * (_code_128(text)[1] + 2) + 13
+
+
+def _code_128(text: str) -> tuple[str, int]:
+    """Field data, and how many characters lie between the start and the check character (ISO/IEC 15417).
+
+    From the end: the cheapest way on in code set B, one character each, and in C, two digits each.
+    """
+    if not re.fullmatch(r"[ -~]+", text):
+        raise ValueError("a Code 128 of ours holds printable ASCII only")
+    in_b: list[tuple[int, str]] = [(0, "")]
+    in_c: list[tuple[int, str]] = [(0, "")]
+    for at in range(len(text) - 1, -1, -1):
+        one = fh(_BC_ESCAPES.get(text[at], text[at]))
+        single = in_b[0][0] + 1, one + in_b[0][1]
+        to_b = single[0] + 1, ">6" + single[1]
+        if not re.fullmatch(r"[0-9]{2}", text[at : at + 2]):
+            in_b.insert(0, single)
+            in_c.insert(0, to_b)
+            continue
+        pair = in_c[1][0] + 1, text[at : at + 2] + in_c[1][1]
+        in_b.insert(0, min(single, (pair[0] + 1, ">5" + pair[1])))
+        in_c.insert(0, min(pair, to_b))
+    count, data = min((in_b[0][0], ">:" + in_b[0][1]), (in_c[0][0], ">;" + in_c[0][1]))
+    return data, count
 
 
 def commands(zpl: bytes) -> list[str]:

@@ -24,7 +24,7 @@ from drivers.raster import DoesNotFit, text_bitmap
 from drivers.zpl.escape import FH_INDICATOR, commands, fh
 from drivers.zpl.graphic import gfa
 from drivers.zpl.metrics import fitting_height, is_resident
-from drivers.zpl.words import name_settings
+from drivers.zpl.words import has_pile_of_marks, name_settings
 
 __all__ = [
     "ContentRefused",
@@ -50,8 +50,8 @@ DRAWN_LEAST = 1.3
 """Its smallest line, in the smallest cells."""
 DRAWN_BASELINE = 0.785
 """Its baseline, in line heights."""
-LEAST_CELL_MM = 2.5
-"""Smaller text is not printed: capitals of 1.9 mm."""
+LEAST_CELL_MM = 2.4
+"""Smaller text is not printed: capitals of 1.8 mm."""
 GOOD_NAME_MM = 5.0
 """A name that would be smaller on one line is set on more where that makes it bigger."""
 NAME_MOST_MM = 8.0
@@ -103,7 +103,7 @@ class Row:
     text: str
     share: float = 1.0
     most_mm: float = 6.0
-    good_mm: float = 3.5
+    good_mm: float = 3.0
     """Cell from which it need not be bigger."""
     is_bar: bool = False
     """White on black, as long as the line may be."""
@@ -211,6 +211,8 @@ def set_line(text: str, slot: int, length: int, frame: Frame) -> SetLine | None:
     least = frame.dots(LEAST_CELL_MM)
     if cell < least:
         return None
+    if has_pile_of_marks(text):
+        raise ContentRefused("a letter has more accents than any name")
     if is_resident(text):
         fitting = fitting_height(text, cell, least, length)
         return None if fitting is None else SetLine(text, fitting)

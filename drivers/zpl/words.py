@@ -11,13 +11,15 @@ from datetime import date, datetime
 
 from kioskd.core.patient import PartialDate
 
-__all__ = ["day", "moment", "name_settings", "partial_day", "upper", "visible"]
+__all__ = ["day", "has_pile_of_marks", "moment", "name_settings", "partial_day", "upper", "visible"]
 
 # Not strftime, which follows the process's locale. English in every language: a band from another house reads the same.
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _JOINERS = {"\u200c", "\u200d"}
 _NO_CAPITALS_IN_NAMES = frozenset("ß") | frozenset(map(chr, range(0x10D0, 0x1100)))
 """Capitals would change the spelling (STRASSER is not Straßer) or need letters that few fonts have (Georgian)."""
+
+_MOST_MARKS = 10
 
 
 def visible(text: str) -> str:
@@ -29,6 +31,16 @@ def visible(text: str) -> str:
 def upper(text: str) -> str:
     """Upper case of a name; Unicode's, not a language's: nobody says which language a name is in."""
     return "".join(c if c in _NO_CAPITALS_IN_NAMES else c.upper() for c in text)
+
+
+def has_pile_of_marks(text: str) -> bool:
+    """Whether more marks follow one another than any script puts on a letter; drawing them would take for ever."""
+    run = 0
+    for character in text:
+        run = run + 1 if unicodedata.category(character).startswith("M") else 0
+        if run > _MOST_MARKS:
+            return True
+    return False
 
 
 def day(of: date) -> str:

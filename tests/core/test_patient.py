@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kioskd.core.patient import PartialDate
+from kioskd.core.patient import PartialDate, in_groups
 
 DATES = st.dates()
 PARTIAL_DATES = st.one_of(
@@ -68,3 +68,30 @@ def test_the_order_is_the_order_of_the_texts(a: PartialDate, b: PartialDate) -> 
 @given(DATES, DATES)
 def test_whole_dates_are_ordered_as_dates_are(a: date, b: date) -> None:
     assert (PartialDate.of(a) < PartialDate.of(b)) == (a < b)
+
+
+@pytest.mark.parametrize(
+    ("number", "groups", "aloud"),
+    [
+        ("9434765919", (3, 3, 4), "943 476 5919"),
+        ("9434765919", (), "9434 765 919"),
+        ("00123456", (), "00 123 456"),
+        ("00123456", (3, 3, 4), "00 123 456"),
+        ("1234567", (), "1234 567"),
+        ("1234", (), "1234"),
+        ("1", (), "1"),
+        ("", (), ""),
+        ("A123456", (), "A123456"),
+        ("12-3456", (2, 2, 3), "12-3456"),
+        ("١٢٣٤", (), "١٢٣٤"),
+    ],
+)
+def test_a_record_number_is_read_aloud_in_groups(number: str, groups: tuple[int, ...], aloud: str) -> None:
+    assert in_groups(number, groups) == aloud
+
+
+@given(st.text("0123456789", max_size=20), st.lists(st.integers(1, 5), max_size=6))
+def test_groups_never_change_a_digit(number: str, groups: list[int]) -> None:
+    aloud = in_groups(number, tuple(groups))
+    assert aloud.replace(" ", "") == number
+    assert not number or all(aloud.split(" "))

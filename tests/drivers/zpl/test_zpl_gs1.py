@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from drivers.zpl.datamatrix import most_modules
 from drivers.zpl.graphic import gfa, rows_from
-from drivers.zpl.gs1 import band_elements, gs1_check_digit
+from drivers.zpl.gs1 import band_elements, element_string, gs1_check_digit
 from drivers.zpl.metrics import fitting_height, is_resident, line_width
 
 BORN = date(1980, 1, 18)
@@ -40,6 +40,8 @@ def test_a_check_digit_of_anything_but_digits_is_refused(body: str) -> None:
 
 def test_a_band_names_the_person_the_band_and_the_birth_date() -> None:
     assert band_elements(GSRN, 3, BORN) == [("8018", GSRN), ("8019", "3"), ("7250", "19800118")]
+    assert element_string(GSRN, 3, BORN) == f"(8018){GSRN}(8019)3(7250)19800118"
+    assert element_string(GSRN, 3, None) == f"(8018){GSRN}(8019)3"
 
 
 @pytest.mark.parametrize(
