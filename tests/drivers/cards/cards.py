@@ -37,7 +37,8 @@ def read_between_two_numbers(transmit: Transmit) -> Card:
         raise CardUnreadable("card", Reason.CARD_NOT_SUPPORTED, "no kind claims it")
     number = kind.read_id(transmit)
     card = kind.read(transmit)
-    assert kind.read_id(transmit) == number
+    if kind.read_id(transmit) != number:
+        raise CardUnreadable("card", Reason.CARD_CHANGED, "another card was there at the end of the read")
     return card
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import entry_points
-from itertools import cycle
+from itertools import chain, cycle, repeat
 from typing import Any
 
 import pytest
@@ -19,7 +19,15 @@ from drivers.cards.synthetic import SAMPLE_PEOPLE, egk_image, sample_image
 from kioskd.core.identity import Card, Reason
 from kioskd.errors import CardUnreadable
 from kioskd.ports import CardKind, Transmit
-from tests.drivers.cards.cards import KINDS, OWN_REASONS, claiming, kind_named, outcome, transmit_to
+from tests.drivers.cards.cards import (
+    KINDS,
+    OWN_REASONS,
+    claiming,
+    kind_named,
+    outcome,
+    read_between_two_numbers,
+    transmit_to,
+)
 
 SAMPLES = all_samples()
 GERMAN = egk_image(SAMPLE_PEOPLE[0])
@@ -78,6 +86,25 @@ def test_what_is_read_twice_is_the_same_and_reading_leaves_no_other_file_selecte
     assert kind.is_present(transmit)
     for _ in range(2):
         assert (kind.read_id(transmit), kind.read(transmit)) == (kind.read_id(transmit), sample.shows)
+
+
+@pytest.mark.parametrize("first", READABLE, ids=named)
+def test_a_swap_at_any_command_that_nobody_notices_never_mixes_two_cards(first: Sample) -> None:
+    assert isinstance(first.shows, Card)
+    others = [sample for sample in READABLE if sample is not first]
+    second = next((s for s in others if s.id.partition("-")[0] == first.id.partition("-")[0]), others[0])
+    for before in range(60):
+        found = swapped_after(before, first.image, second.image)
+        assert isinstance(found, Reason) or found in (first.shows, second.shows)
+
+
+def swapped_after(before: int, first: CardImage, second: CardImage) -> Card | Reason:
+    """What a read gives when after so many commands another card, reset, is in the place of the first."""
+    sessions = chain(repeat(first.power_on(), before), repeat(second.power_on()))
+    try:
+        return read_between_two_numbers(handle_status(lambda apdu: next(sessions).respond(apdu)))
+    except CardUnreadable as refusal:
+        return Reason(refusal.reason)
 
 
 @pytest.mark.parametrize("sample", READABLE, ids=named)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drivers.cards.image import ImageSession
+from drivers.cards.image import Application, CardFile, CardImage, ImageSession
 from drivers.cards.synthetic import SAMPLE_PEOPLE, EgkVariant, egk_image
 
 ANNA = SAMPLE_PEOPLE[0]
@@ -59,3 +59,42 @@ def test_another_application_has_other_files() -> None:
     session = ImageSession(egk_image(ANNA))
     session.respond(bytes.fromhex(SELECT_HCA))
     assert session.respond(bytes.fromhex("00B0820001")) == b"\x00\x90\x00"
+
+
+DF, EF = 0x5F00, 0xEF02
+NESTED = CardImage(
+    b"\x3b\x00",
+    (
+        Application(fid=0x3F00, files=(CardFile(0x2F00, 1, b"root"),)),
+        Application(fid=DF, files=(CardFile(EF, 2, b"data"),), data_objects=((0x1100, b"object"),)),
+        Application(aid=b"\xa0\x01", files=(CardFile(EF, 2, b"shut"),), is_locked=True),
+    ),
+)
+READ = "00B0000004"
+ROOT, DATA = b"root\x90\x00", b"data\x90\x00"
+
+
+@pytest.mark.parametrize(
+    ("commands", "answer"),
+    [
+        pytest.param(["00A4080C045F00EF02", READ], DATA, id="a path from the root"),
+        pytest.param(["00A4080C063F005F00EF02", READ], DATA, id="a path that names the root"),
+        pytest.param(["00A4000C025F00", "00A4080C022F00", READ], ROOT, id="a path from the root, whatever is selected"),
+        pytest.param(["00A4000C", "00A4090C045F00EF02", READ], DATA, id="a path from here"),
+        pytest.param(["00A4010C025F00", "00A4020C02EF02", READ], DATA, id="a child, then a file of it"),
+        pytest.param(["00A4010C025F00", "00A4030C", "00A4020C022F00", READ], ROOT, id="the parent"),
+        pytest.param(["00A4080C045F00EF99"], b"\x6a\x82", id="a path to nothing"),
+        pytest.param(["00A4080C042F00EF02"], b"\x6a\x82", id="a path through a file"),
+        pytest.param(["00A4080C035F00EF"], b"\x6a\x86", id="half an identifier"),
+        pytest.param(["00A4010C025F00", "00CA1100020000"], b"object\x90\x00", id="a data object"),
+        pytest.param(["00A4010C025F00", "00CA1200020000"], b"\x6a\x83", id="no such data object"),
+        pytest.param(["00A4040C02A001"], b"\x62\x83", id="a locked application"),
+        pytest.param(["00A4040C02A001", "00B0820004"], b"\x69\x82", id="a file in a locked application"),
+        pytest.param(["00A40800045F00EF02"], b"\x6f\x08\x80\x02\x00\x04\x83\x02\xef\x02\x90\x00", id="a template"),
+    ],
+)
+def test_directories_and_paths_are_followed_as_the_standard_says(commands: list[str], answer: bytes) -> None:
+    session = NESTED.power_on()
+    for command in commands[:-1]:
+        assert session.respond(bytes.fromhex(command))[-2:] in (b"\x90\x00", b"\x62\x83")
+    assert session.respond(bytes.fromhex(commands[-1])) == answer

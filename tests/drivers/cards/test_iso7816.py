@@ -10,14 +10,19 @@ from drivers.cards.image import Application, CardFile, CardImage, ImageSession
 from drivers.cards.iso7816 import (
     CHUNK,
     Status,
+    demand,
     handle_status,
+    is_selected,
     read_binary,
     read_binary_sfi,
     read_file,
     read_record,
+    read_selected,
     select,
+    select_file,
     status_text,
 )
+from kioskd.core.identity import Reason
 from kioskd.errors import CardUnreadable
 
 AID = bytes.fromhex("A0000000010203")
@@ -150,3 +155,55 @@ def test_more_data_than_asked_for_is_unreadable() -> None:
 def test_a_status_word_that_the_standard_does_not_name_is_shown_as_a_number() -> None:
     assert status_text(0x6F42) == "6F42"
     assert status_text(Status.FILE_OR_APPLICATION_NOT_FOUND) == "6A82 file or application not found"
+
+
+@pytest.mark.parametrize(
+    ("sw", "reason"),
+    [
+        (Status.SELECTED_FILE_DEACTIVATED, Reason.CARD_LOCKED),
+        (Status.SELECTED_FILE_IN_TERMINATION_STATE, Reason.CARD_LOCKED),
+        (Status.AUTHENTICATION_METHOD_BLOCKED, Reason.CARD_LOCKED),
+        (Status.MEMORY_FAILURE, Reason.CARD_DAMAGED),
+        (Status.PART_OF_RETURNED_DATA_MAY_BE_CORRUPTED, Reason.CARD_DAMAGED),
+        (Status.FILE_OR_APPLICATION_NOT_FOUND, Reason.CARD_UNREADABLE),
+        (0x6F42, Reason.CARD_UNREADABLE),
+    ],
+)
+def test_a_status_word_is_a_reason_for_staff(sw: int, reason: Reason) -> None:
+    with pytest.raises(CardUnreadable) as refusal:
+        demand(lambda apdu: (b"", sw), select(AID), "SELECT")
+    assert refusal.value.reason == reason
+    assert is_selected(lambda apdu: (b"", sw), select(AID)) is (reason is Reason.CARD_LOCKED)
+
+
+@pytest.mark.parametrize("refused", ["6A86", "6B00"])
+def test_a_card_that_wants_to_give_a_template_is_asked_for_it(refused: str) -> None:
+    card = ScriptedCard(refused, "6F009000")
+    assert demand(handle_status(card), select(AID), "SELECT") == b"\x6f\x00"
+    assert [command[4:8] for command in card.commands] == ["040C", "0400"]
+
+
+def test_a_file_by_its_identifier_is_one_command() -> None:
+    assert select_file(bytes.fromhex("EF01"), 0x02, 0x04).hex().upper() == "00A4020402EF01"
+
+
+def test_get_response_of_the_first_thai_cards_is_asked_with_p2_01() -> None:
+    card = ScriptedCard("6102", "6A86", "AABB9000")
+    assert handle_status(card)(bytes.fromhex("80B0000402000D")) == (b"\xaa\xbb", 0x9000)
+    assert card.commands[1:] == ["00C0000002", "00C0000102"]
+
+
+@pytest.mark.parametrize("most", [0xFF, 0x80, 0x10])
+def test_a_reader_that_refuses_long_answers_is_asked_for_shorter_ones(most: int) -> None:
+    content = bytes(place % 251 for place in range(700))
+    session = card_with(content)
+
+    def transmit_raw(apdu: bytes) -> bytes:
+        return b"\x67\x00" if apdu[1] == 0xB0 and apdu[4] > most else session.respond(apdu)
+
+    assert read_file(handle_status(transmit_raw), 1, 1000) == content
+
+
+def test_a_card_that_refuses_every_length_is_unreadable() -> None:
+    with pytest.raises(CardUnreadable, match="6700 wrong length"):
+        read_selected(handle_status(lambda apdu: b"\x67\x00"), "a file", 100)

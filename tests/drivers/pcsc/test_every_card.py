@@ -67,12 +67,3 @@ def test_a_card_that_is_pulled_while_it_is_read_was_removed_early(
         reader.read_card()
     assert refusal.value.reason == Reason.CARD_REMOVED_EARLY
     assert reader.wait_for_removal(SEEN_WITHIN_S)
-
-
-def test_two_kinds_swapped_unnoticed_never_mix(reader: CardReader, desk: PcscDesk) -> None:
-    first, second = FIRST_OF_KIND[0], FIRST_OF_KIND[1]
-    desk.hand.insert(first.id)
-    desk.hand.swap(second.id, after_apdus=apdus_of_a_read(first) - 2, unnoticed=True)
-    assert reader.wait_for_card(SEEN_WITHIN_S)
-    with pytest.raises(CardUnreadable):
-        reader.read_card()
