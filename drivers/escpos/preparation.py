@@ -6,9 +6,10 @@ left half a command in it, which takes whatever comes next for its parameters: a
 ticket is out. And the printer may still owe answers that nobody is there to hear any more.
 
 So every epoch (one connection) begins with NULs: a printer that stands between commands ignores them, and half a header
-becomes a small command, where letters may make it ask for 50 MB. After a sheet that was not proven there are as many as
-that sheet had bytes, and what comes out of it is cut off. Then come more questions than anybody can have left open,
-and the set-up. Fewer answers than that mean that a command took them: it is fed more NULs each time, until all come.
+becomes a small command, where letters, or the bytes that ask for its status, make it ask for up to 50 MB. After a sheet
+that was not proven there are as many as that sheet had bytes, and what comes out of it is cut off. Then come more
+questions than anybody can have left open, and the set-up. Fewer answers than that mean that a command took them: it is
+fed more NULs each time, until all come.
 """
 
 from __future__ import annotations
@@ -29,8 +30,11 @@ FENCE = b"\x1dr\x01"
 """Epson: GS r 1, answered by one byte when the printer has come to it."""
 CUT = b"\x1dVB\x00"
 """Epson: GS V 66 0, feed to the blade and cut."""
-FLUSHES = (16, 8192, 65536)
-"""NULs before each set-up of an epoch: the longest header; half a drawn ticket; more than any ticket."""
+HEADER_NULS = 16
+"""More than any header that lacks its end."""
+FLUSHES = (8192, 65536)
+"""NULs before the set-up is sent again: half a drawn ticket; more than any ticket."""
+TAKEN_WITHIN_S = 2.0
 GRACE_S = 0.3
 MOST_FENCES = 64
 FENCES_OF_OTHERS = 8
@@ -69,12 +73,14 @@ class Preparation:
         self._is_fence_settled = False
 
     def begin(self, connection: Connection) -> None:
+        """A new epoch. Nothing may be sent before. Raises DeviceUnavailable."""
         self._connection = connection
-        self._nuls = max(self._nuls, FLUSHES[0])
         self._probe_id = bytes((0x21, *(0x21 + byte % 94 for byte in os.urandom(3))))  # no token, and new each time
         self._set_up_bytes = self._tries = 0
         self._is_set_up_due = True
         self._is_fence_settled = False
+        if self._write(connection, bytes(HEADER_NULS), self._clock.monotonic() + TAKEN_WITHIN_S):
+            raise DeviceUnavailable(self._name, "the printer takes a few bytes and no more")
 
     def end(self, unproven_bytes: int, unanswered_fences: int) -> None:
         """The epoch is over. ``unproven_bytes``: of the longest sheet that may not be out; 0 when all are."""
@@ -99,7 +105,7 @@ class Preparation:
     @property
     def _is_settled(self) -> bool:
         """Whether it is known what can be proven; a printer that was asked often enough proves nothing."""
-        return self.proof is not ProofKind.NONE or self._tries >= (1 if self._proves_nothing else len(FLUSHES))
+        return self.proof is not ProofKind.NONE or self._tries > (0 if self._proves_nothing else len(FLUSHES))
 
     def is_done(self, deadline: float) -> bool:
         """Go on until ``deadline``; whether the printer is ready for sheets. Raises DeviceUnavailable.
@@ -115,14 +121,14 @@ class Preparation:
             return False
         self._listen(connection, deadline)
         if self.proof is not ProofKind.NONE:
-            self._proves_nothing = False
+            self._proves_nothing = self._is_rest_due = False
         elif self._clock.monotonic() >= self._answer_due:  # else a slow line still carries the questions
             self._tries += 1
             if self._is_settled:
-                self._proves_nothing = True
+                self._proves_nothing, self._is_rest_due = True, False
             else:
                 self._is_set_up_due = True
-                self._nuls = FLUSHES[self._tries]
+                self._nuls = FLUSHES[self._tries - 1]
                 self._fences_owed = min(2 * self._fences_owed + 1, MOST_FENCES)
         return self._is_settled
 
@@ -144,7 +150,7 @@ class Preparation:
         self._set_up_bytes = len(set_up)
         if self._write(connection, set_up, deadline):
             raise DeviceUnavailable(self._name, "the printer took half of its set-up, and no more in time")
-        self._is_rest_due = self._is_set_up_due = False
+        self._is_set_up_due = False
         self._answer_due = self._clock.monotonic() + connection.seconds_for(nuls + len(set_up))
         return True
 

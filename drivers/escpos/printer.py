@@ -65,8 +65,8 @@ class EscposPrinter:
         self.close()
         connection = Connection(self._name, self._config.address, self._clock)
         self._connection = connection
-        self._preparation.begin(connection)
         try:
+            self._preparation.begin(connection)
             connection.hear_until(lambda: False, self._clock.monotonic() + DRAIN_S)
             self.status()
         except DeviceUnavailable:

@@ -6,7 +6,7 @@ import errno
 import select
 import socket
 
-from drivers.line import WriteFailed, lost
+from drivers.line import WriteFailed
 from kioskd.clock import MACHINE, DeviceClock
 from kioskd.errors import DeviceUnavailable
 
@@ -50,7 +50,8 @@ class TcpLine:
             try:
                 sent += self._socket.send(data[sent : sent + WRITE_BYTES])
             except OSError as error:
-                raise WriteFailed(sent, isinstance(error, TimeoutError), error.strerror or str(error)) from error
+                what = f"{error.strerror or error}{self._perhaps_busy}"
+                raise WriteFailed(sent, isinstance(error, TimeoutError), what) from error
 
     def read(self, within_s: float) -> bytes:
         try:
@@ -58,14 +59,18 @@ class TcpLine:
                 return b""
             data = self._socket.recv(READ_BYTES)
         except OSError as error:
-            raise lost(self._device, self.where, error) from error
+            what = f"the connection to {self.where} is lost: {error.strerror or error}{self._perhaps_busy}"
+            raise DeviceUnavailable(self._device, what) from error
         if not data:
-            what = f"the printer at {self.where} closed the connection: another computer may be using it"
-            if self._has_heard:
-                what = f"the printer at {self.where} closed the connection"
+            what = f"the printer at {self.where} closed the connection{self._perhaps_busy}"
             raise DeviceUnavailable(self._device, what)
         self._has_heard = True
         return data
+
+    @property
+    def _perhaps_busy(self) -> str:
+        """A printer that takes one connection may end a second one at once."""
+        return "" if self._has_heard else "; another computer may be using it"
 
     def wait(self, seconds: float) -> None:
         self._is_readable(seconds)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from drivers.escpos import EscposConfig
-from drivers.escpos.preparation import FLUSHES, Preparation
+from drivers.escpos.preparation import HEADER_NULS, Preparation
 from drivers.line import WriteFailed
 from kioskd.core.printing import ProofKind
 from kioskd.errors import DeviceUnavailable
@@ -54,7 +54,7 @@ def test_a_flush_on_a_slow_line_goes_on_with_the_next_look_until_it_is_through()
         looks += 1
     assert looks == 9
     assert preparation.proof is ProofKind.COMPLETION
-    assert line.taken.startswith(bytes(9000) + b"\x1b@\x1dVB\x00"), "and what the sheet left is cut off"
+    assert line.taken.startswith(bytes(HEADER_NULS + 9000) + b"\x1b@\x1dVB\x00"), "and what the sheet left is cut off"
     assert line.taken.count(0) < 9000 + 30
 
 
@@ -64,13 +64,12 @@ def test_a_clean_epoch_is_followed_by_a_short_flush_and_no_cut() -> None:
         line = SlowConnection(1000)
         preparation.begin(line)  # type: ignore[arg-type]
         assert preparation.is_done(LATER)
-        assert line.taken.startswith(bytes(FLUSHES[0]) + b"\x1d")
+        assert line.taken.startswith(bytes(HEADER_NULS) + b"\x1d")
         assert b"\x1dV" not in line.taken
         preparation.end(0, 0)
 
 
 def test_a_line_that_takes_nothing_is_given_up() -> None:
     preparation = Preparation("tickets", CONFIG)
-    preparation.begin(SlowConnection(0))  # type: ignore[arg-type]
     with pytest.raises(DeviceUnavailable, match="does not take its set-up"):
-        preparation.is_done(LATER)
+        preparation.begin(SlowConnection(0))  # type: ignore[arg-type]
