@@ -250,6 +250,10 @@ class VirtualWristbandPrinter:
         """End a connection once ``count`` more bytes of answers went out. Once only."""
         self._controller.break_answers_after(count, how)
 
+    def wait_until_broken(self, seconds: float) -> bool:
+        """Whether that break has come, waiting at most ``seconds``; what came in before it was taken in."""
+        return self._controller.wait_until_broken(seconds)
+
     def go_mute(self) -> None:
         """The present connections stay open and are neither read nor answered any more, as behind a dead switch."""
         for door in self._doors:

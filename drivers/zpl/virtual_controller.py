@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from threading import Lock
+from threading import Event, Lock
 
 from drivers.zpl import virtual_answers as answers
 from drivers.zpl.virtual_answers import SILENT_IN, State
@@ -43,6 +43,7 @@ class Controller:
         self._is_off = False
         self._break_in: tuple[int, Break] | None = None
         self._break_out: tuple[int, Break] | None = None
+        self._has_broken = Event()
 
     def switch_off(self) -> None:
         """Everything received and not printed is lost, and so is what comes in from now on."""
@@ -58,26 +59,37 @@ class Controller:
         """End a connection once ``count`` more bytes came in."""
         with self._lock:
             self._break_in = (count, how)
+            self._has_broken.clear()
 
     def break_answers_after(self, count: int, how: Break) -> None:
         """End a connection once ``count`` more bytes of answers went out."""
         with self._lock:
             self._break_out = (count, how)
+            self._has_broken.clear()
+
+    def wait_until_broken(self, seconds: float) -> bool:
+        """Whether the break asked for last has come, and what came before it was taken in."""
+        return self._has_broken.wait(seconds)
 
     # --- the wire ----------------------------------------------------------------------------------------------
 
     def receive(self, data: bytes, connected_at: float) -> tuple[bytes, Break | None]:
         with self._lock:
             data, ending, self._break_in = _cut(data, self._break_in)
-            if self._is_off:
-                return b"", ending
-            found = [self._obey(command, connected_at) for command in self._interpreter.feed(data)]
-            return b"".join(found), ending
+            commands = [] if self._is_off else self._interpreter.feed(data)
+            answer = b"".join(self._obey(command, connected_at) for command in commands)
+            self._note(ending)
+            return answer, ending
 
     def cut_answer(self, data: bytes) -> tuple[bytes, Break | None]:
         with self._lock:
             data, ending, self._break_out = _cut(data, self._break_out)
+            self._note(ending)
             return data, ending
+
+    def _note(self, ending: Break | None) -> None:
+        if ending is not None:
+            self._has_broken.set()
 
     def wait_for_room(self, client: Client) -> None:
         with self._mechanics.changed:

@@ -77,13 +77,14 @@ class Client(Thread):
         return b"" if self.is_over else self._connection.recv(4096)
 
     def _send(self, answer: bytes) -> None:
-        if self.drip_b_s is None:
-            self._connection.sendall(answer)
-            return
-        for byte in answer:
-            if self.has_left.wait(self._clock.real_s(1 / self.drip_b_s)) or self.is_mute or self.is_over:
+        while answer and not (self.is_mute or self.is_over):
+            rate = self.drip_b_s
+            if rate is None:
+                self._connection.sendall(answer)
                 return
-            self._connection.sendall(bytes([byte]))
+            self.has_left.wait(self._clock.real_s(1 / rate))
+            self._connection.sendall(answer[:1])
+            answer = answer[1:]
 
     def end(self, how: Break) -> None:
         """Break off, waking the thread that reads."""

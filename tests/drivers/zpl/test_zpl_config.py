@@ -16,12 +16,19 @@ def test_host_and_port_come_from_the_address() -> None:
     assert ZplConfig(port="tcp://10.0.0.31:9300").address == LineAddress("tcp", "10.0.0.31", 9300)
 
 
+@pytest.mark.parametrize(("port", "host"), [("tcp://10.0.0.31", "10.0.0.31"), ("tcp://[fd00::31]/", "fd00::31")])
+def test_a_port_that_is_not_named_is_left_open(port: str, host: str) -> None:
+    assert ZplConfig(port=port).address == LineAddress("tcp", host, 0)
+
+
 @pytest.mark.parametrize(
     ("keys", "why"),
     [
         ({"port": "usb:0a5f:0166"}, "expected"),
         ({"port": "10.0.0.31:9100"}, "expected"),
-        ({"port": "tcp://10.0.0.31"}, "expected tcp://host:port"),
+        ({"port": "tcp://"}, "expected tcp://host:port"),
+        ({"port": "tcp://a:"}, "expected tcp://host:port"),
+        ({"port": "tcp:///a"}, "expected tcp://host:port"),
         ({"port": "tcp://:9100"}, "expected tcp://host:port"),
         ({"port": "tcp://a:99999"}, "65535"),
         ({"port": "tcp://a:9100", "dpi": 200}, "203, 300 or 600"),

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import socket
 from collections.abc import Callable, Iterator
 from threading import Thread
 from typing import Any
 
 import pytest
+import zxingcpp
+from PIL import Image
 
 from drivers.zpl import ZplConfig, ZplDriver
 from drivers.zpl.printer import ZplPrinter
-from drivers.zpl.virtual import VirtualWristbandPrinter
-from kioskd.core.printing import Cause, ProofKind
+from drivers.zpl.virtual import Fault, VirtualWristbandPrinter, Warn
+from kioskd.core.printing import Cause, PrinterNote, ProofKind
 from kioskd.errors import DeviceUnavailable, NotPrinted
 from kioskd.ports import Driver, WristbandPrinter
 from tests.drivers.wristband_printer_contract import SHEET, WristbandPrinterContract
@@ -90,7 +93,7 @@ def test_a_printer_of_another_resolution_is_refused_with_what_to_set(
 def test_silence_in_a_fault_is_no_answer_and_the_band_is_proven_afterwards(
     virtual: Virtual, driven: Callable[..., ZplPrinter]
 ) -> None:
-    hands = virtual(is_silent_in_fault=True)
+    hands = virtual(is_mute_in_fault=True)
     printer = driven(hands)
     printer.open()
     before = printer.status()
@@ -107,26 +110,86 @@ def test_silence_in_a_fault_is_no_answer_and_the_band_is_proven_afterwards(
 def test_a_printer_that_is_silent_when_it_is_opened_is_open_all_the_same(
     virtual: Virtual, driven: Callable[..., ZplPrinter]
 ) -> None:
-    hands = virtual(is_silent_in_fault=True)
+    hands = virtual(is_mute_in_fault=True)
     hands.set_lid(True)
     printer = driven(hands)
     printer.open()
     hands.set_lid(False)
+    assert printer.status().odometer is None, "it may be the answer to what was asked before"
     status = printer.status()
     assert (status.is_ready, status.proof, status.odometer) == (True, ProofKind.ODOMETER, hands.odometer)
 
 
-def test_a_printer_without_an_odometer_is_ready_and_proves_nothing(
-    virtual: Virtual, driven: Callable[..., ZplPrinter]
+@pytest.mark.parametrize(
+    ("fault", "cause"),
+    [
+        (Fault.MEDIA_OUT, Cause.PAPER_OUT),
+        (Fault.RIBBON_OUT, Cause.RIBBON_OUT),
+        (Fault.HEAD_OPEN, Cause.COVER_OPEN),
+        (Fault.CUTTER_JAMMED, Cause.CUTTER_ERROR),
+        (Fault.HEAD_HOT, Cause.HEAD_HOT),
+        (Fault.MOTOR_HOT, Cause.HEAD_HOT),
+        (Fault.HEAD_BROKEN, Cause.FAULT),
+        (Fault.HEAD_OPEN | Fault.MEDIA_OUT, Cause.COVER_OPEN),
+    ],
+)
+@pytest.mark.parametrize("is_silent_in_fault", [False, True])
+def test_each_fault_has_its_cause_also_where_only_variables_are_answered(
+    virtual: Virtual, driven: Callable[..., ZplPrinter], fault: Fault, cause: Cause, is_silent_in_fault: bool
 ) -> None:
-    hands = virtual(has_odometer=False)
+    hands = virtual(is_silent_in_fault=is_silent_in_fault)
     printer = driven(hands)
     printer.open()
+    hands.set_fault(fault)
+    faulty = printer.status()
+    assert (faulty.is_ready, faulty.cause, faulty.odometer) == (False, cause, hands.odometer)
+    hands.set_fault(fault, False)
+    assert printer.status().is_ready
+
+
+def test_what_a_ready_printer_will_need_soon_is_in_its_notes(
+    virtual: Virtual, driven: Callable[..., ZplPrinter]
+) -> None:
+    hands = virtual(labels=6)
+    printer = driven(hands)
+    printer.open()
+    assert printer.status().notes == ()
+    hands.load(5)
+    hands.set_warning(Warn.CLEAN_HEAD | Warn.REPLACE_HEAD | Warn.CALIBRATE)
     status = printer.status()
-    assert (status.is_ready, status.proof, status.odometer) == (True, ProofKind.NONE, None)
+    assert (status.is_ready, status.is_paper_low) == (True, True)
+    assert status.notes == (PrinterNote.PAPER_LOW, PrinterNote.HEAD_DIRTY, PrinterNote.HEAD_WORN)
+
+
+def test_a_resolution_that_is_only_heard_of_later_is_refused_before_a_band_is_sent(
+    virtual: Virtual, driven: Callable[..., ZplPrinter]
+) -> None:
+    hands = virtual(dpi=203, is_mute_in_fault=True)
+    hands.set_lid(True)
+    printer = driven(hands)
+    printer.open()
+    assert printer.status().cause is Cause.NO_ANSWER
+    hands.set_lid(False)
+    with pytest.raises(DeviceUnavailable, match="set dpi = 203"):
+        printer.status()
+    with pytest.raises(NotPrinted):
+        printer.send(b"^XA^XZ", 1)
+
+
+@pytest.mark.parametrize("dpi", [203, 300, 600])
+def test_bands_of_every_resolution_are_printed(virtual: Virtual, driven: Callable[..., ZplPrinter], dpi: int) -> None:
+    hands = virtual(dpi=dpi)
+    printer = driven(hands, dpi=dpi)
+    printer.open()
+    before = printer.status()
     printer.send(printer.render(SHEET), 1)
-    assert printer.prove(1, status.odometer, 0.1) is None
-    assert hands.wait_for_sheets(1, 5)
+    assert printer.prove(1, before.odometer, 5) is ProofKind.ODOMETER
+    picture = Image.open(io.BytesIO(hands.sheet_png(1)))
+    assert picture.info["dpi"] == pytest.approx((dpi, dpi), abs=0.01)
+    paper = Image.new("RGBA", picture.size, "white")
+    paper.alpha_composite(picture.convert("RGBA"))
+    codes = zxingcpp.read_barcodes(paper.convert("L"), formats=zxingcpp.BarcodeFormat.DataMatrix)
+    assert {b"8018505050560001234569" in code.bytes for code in codes} == {True}
 
 
 def test_a_band_in_print_keeps_the_printer_busy_until_it_is_proven(
@@ -189,41 +252,6 @@ def test_bytes_that_left_before_the_connection_broke_are_never_called_not_printe
         pass
 
 
-def _offsets() -> list[Any]:
-    """Every byte offset of a band; a sample of them always, the others in a long run."""
-    length = len(ZplPrinter("bands", ZplConfig(port="tcp://127.0.0.1:9100")).render(SHEET))
-    sampled = {1, 2, 3, 4, length // 3, length // 2, length - 4, length - 3, length - 2, length - 1, length}
-    return [
-        offset if offset in sampled else pytest.param(offset, marks=pytest.mark.long) for offset in range(1, length + 1)
-    ]
-
-
-@pytest.mark.parametrize("offset", _offsets())
-def test_after_a_break_at_any_byte_the_odometer_tells_and_the_next_band_is_whole(
-    virtual: Virtual, driven: Callable[..., ZplPrinter], offset: int
-) -> None:
-    hands = virtual()
-    printer = driven(hands)
-    printer.open()
-    before = printer.status()
-    payload = printer.render(SHEET)
-    hands.drop_after(offset)
-    try:
-        printer.send(payload, 1)
-        printer.prove(1, before.odometer, 5)
-    except DeviceUnavailable:
-        pass
-    printer.open()
-    came_out = printer.prove(1, before.odometer, 0.05) is ProofKind.ODOMETER
-    assert came_out is (offset == len(payload))
-    assert len(hands.sheets) == came_out
-    again = printer.status()
-    assert again.is_ready
-    printer.send(payload, 2)
-    assert printer.prove(2, again.odometer, 5) is ProofKind.ODOMETER
-    assert hands.sheets[-1] == payload
-
-
 def test_half_a_format_of_a_daemon_that_was_killed_does_not_get_onto_the_next_band(
     virtual: Virtual, driven: Callable[..., ZplPrinter]
 ) -> None:
@@ -234,6 +262,26 @@ def test_half_a_format_of_a_daemon_that_was_killed_does_not_get_onto_the_next_ba
     printer = driven(hands)
     printer.open()
     before = printer.status()
+    payload = printer.render(SHEET)
+    printer.send(payload, 1)
+    assert printer.prove(1, before.odometer, 5) is ProofKind.ODOMETER
+    assert hands.sheets == (payload,)
+
+
+def test_half_a_format_is_cancelled_also_when_the_printer_was_silent_while_it_was_opened(
+    virtual: Virtual, driven: Callable[..., ZplPrinter]
+) -> None:
+    hands = virtual(is_mute_in_fault=True)
+    with socket.create_connection(("127.0.0.1", hands.port)) as killed:
+        killed.sendall(b"^XA^FDANOTHER PATIENT^FS~HS")
+        assert killed.recv(1)
+    hands.set_lid(True)
+    printer = driven(hands)
+    printer.open()
+    hands.set_lid(False)
+    looks = [printer.status() for _ in range(3)]  # the first answer may be to what was asked before
+    before = looks[-1]
+    assert before.is_ready
     payload = printer.render(SHEET)
     printer.send(payload, 1)
     assert printer.prove(1, before.odometer, 5) is ProofKind.ODOMETER

@@ -6,8 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.zpl.status import AnswerReader, Answers, ExtendedStatus, HostStatus, Identity, printer_status
-from kioskd.core.printing import Cause, ProofKind
+from drivers.zpl.status import (
+    AnswerReader,
+    Answers,
+    ExtendedStatus,
+    HostStatus,
+    Identity,
+    cause_of,
+    printer_status,
+    system_status,
+)
+from kioskd.core.printing import Cause, PrinterNote, ProofKind
 
 
 def _hs(first: str = "030,0,0,1245,000,0,0,0,000,0,0,0", second: str = "000,0,0,0,1,2,4,0,00000000,1,000") -> bytes:
@@ -41,7 +50,7 @@ def test_an_idle_printer_is_ready_and_empty() -> None:
         ("030,1,0,1245,000,0,0,0,000,0,0,0", Cause.PAPER_OUT),
         ("030,0,1,1245,000,0,0,0,000,0,0,0", Cause.PAUSED),
         ("030,0,0,1245,002,0,0,0,000,0,0,0", Cause.BUSY),
-        ("030,0,0,1245,000,1,0,0,000,0,0,0", Cause.BUSY),
+        ("030,0,0,1245,000,1,0,0,000,0,0,0", Cause.BUFFER_FULL),
         ("030,0,0,1245,000,0,1,0,000,0,0,0", Cause.FAULT),
         ("030,0,0,1245,000,0,0,1,000,0,0,0", Cause.BUSY),
         ("030,0,0,1245,000,0,0,0,000,1,0,0", Cause.FAULT),
@@ -96,7 +105,42 @@ def test_media_out_and_head_open_are_the_sum_of_their_bits() -> None:
 def test_paper_near_its_end_is_a_warning_of_a_ready_printer() -> None:
     answers = _read(_hqes(warnings="1 00000000 00000008") + _hs())
     status = printer_status(answers.host, answers.extended, None, ProofKind.NONE, "")
-    assert (status.is_ready, status.is_paper_low) == (True, True)
+    assert (status.is_ready, status.is_paper_low, status.notes) == (True, True, (PrinterNote.PAPER_LOW,))
+
+
+@pytest.mark.parametrize(
+    ("warnings", "notes"),
+    [
+        ("1 00000000 00000001", ()),
+        ("1 00000000 00000002", (PrinterNote.HEAD_DIRTY,)),
+        ("1 00000000 00000004", (PrinterNote.HEAD_WORN,)),
+        ("1 00000000 0000000E", (PrinterNote.PAPER_LOW, PrinterNote.HEAD_DIRTY, PrinterNote.HEAD_WORN)),
+    ],
+)
+def test_each_warning_that_the_desk_can_do_something_about_is_a_note(
+    warnings: str, notes: tuple[PrinterNote, ...]
+) -> None:
+    answers = _read(_hqes(warnings=warnings) + _hs())
+    assert printer_status(answers.host, answers.extended, None, ProofKind.NONE, "").notes == notes
+
+
+@pytest.mark.parametrize(
+    ("value", "cause"),
+    [
+        ("0,0,00000000,00000000,0,00000000,00000000", Cause.NO_ANSWER),
+        ("0,1,00000000,00000001,0,00000000,00000000", Cause.PAPER_OUT),
+        ("1,1,00000000,00000002,0,00000000,00000000", Cause.RIBBON_OUT),
+        ("1,1,00000000,00000005,0,00000000,00000000", Cause.COVER_OPEN),
+        ("1,0,00000000,00000000,0,00000000,00000000", Cause.PAUSED),
+    ],
+)
+def test_the_system_status_says_what_keeps_the_host_status_silent(value: str, cause: Cause) -> None:
+    assert cause_of(None, system_status(value)) is cause
+
+
+@pytest.mark.parametrize("value", ["", "?", "1042", "0,1,0,1,0,0,0", "0,1,00000000,00000001,0,00000000"])
+def test_what_is_no_system_status_says_nothing(value: str) -> None:
+    assert system_status(value) is None
 
 
 def test_silence_is_no_answer_and_never_ready() -> None:
@@ -160,6 +204,52 @@ def test_noise_never_breaks_the_reader(pieces: list[bytes]) -> None:
         reader.feed(piece)
     reader.feed(b'\x02\x03\x02\x03"\r\n' + _hs())
     assert isinstance(reader.answers.host, HostStatus)
+
+
+_ANSWERS = st.sampled_from(
+    [
+        _hs(),
+        _hs("030,1,0,1245,000,0,0,0,000,0,0,0"),
+        _hs(second="000,0,1,0,1,2,4,0,00000003,1,000"),
+        _hqes("1 00000000 00000005"),
+        b'"1042"',
+        b'"?"\r\n',
+        b"\x02ZD510-300dpi,V84.20.23Z,12,8192KB\x03\r\n",
+        b"\r\n",
+    ]
+)
+
+
+@given(st.lists(_ANSWERS, max_size=12), st.lists(st.integers(1, 60)), st.lists(st.integers(0, 20)))
+def test_no_question_asked_in_the_middle_of_an_answer_loses_or_makes_one(
+    answers: list[bytes], sizes: list[int], questions: list[int]
+) -> None:
+    """``begin`` at any moment: together the answers are what they are when nobody asks in between."""
+    whole = _read(b"".join(answers))
+    reader, rest = AnswerReader(), b"".join(answers)
+    values: list[str] = []
+    host = extended = identity = None
+
+    def take() -> None:
+        nonlocal host, extended, identity
+        values.extend(reader.answers.values)
+        host, extended = reader.answers.host or host, reader.answers.extended or extended
+        identity = reader.answers.identity or identity
+
+    for at, size in enumerate([*sizes, len(rest)]):
+        reader.feed(rest[:size])
+        rest = rest[size:]
+        if at in questions:
+            take()
+            reader.begin()
+    take()
+    assert (values, host, extended, identity) == (whole.values, whole.host, whole.extended, whole.identity)
+
+
+def test_a_host_status_knows_how_many_values_came_before_it() -> None:
+    reader = AnswerReader()
+    assert reader.feed(_hs()).values_before_host == 0
+    assert reader.feed(b'"1""2"' + _hs() + b'"3"').values_before_host == 2
 
 
 def test_endless_noise_is_not_kept() -> None:
