@@ -99,11 +99,13 @@ class PrintBook:
 
         def block(connection: Connection) -> PrintJob | None:
             present = jobs.load(connection, job.key)
-            if present is None or present.state is not PrintState.QUEUED or present.cause is cause:
+            if present is None or present.state is not PrintState.QUEUED or present.device != job.device:
+                return None  # it expired, or another printer took it
+            if present.cause is cause:
                 return None
-            held = printing.blocked(present, cause)
-            jobs.save(connection, held)
-            return held
+            waits = printing.blocked(present, cause)
+            jobs.save(connection, waits)
+            return waits
 
         changed = await self._store.write(block)
         if changed is not None:
