@@ -296,7 +296,7 @@ async def test_the_page_says_where_the_ticket_comes_out(front: Front) -> None:
         await front.checked_in()
         await front.until(SheetPrinted)
     place = "the window on your left"
-    assert seen[-3:] == [(SheetView.NOT_NOW, ""), (SheetView.PRINTING, place), (SheetView.TAKE_IT, place)]
+    assert seen[-2:] == [(SheetView.PRINTING, place), (SheetView.TAKE_IT, place)]
 
 
 # --- any order of faults -----------------------------------------------------------------------------------------
