@@ -17,6 +17,7 @@ from kioskd.bus.client import MqttClient, publish_properties
 from kioskd.bus.topics import SiteTopics
 from kioskd.calls import CallThread, CallTimedOut
 from kioskd.commands.finding import Finding, attention, broken, ok
+from kioskd.commands.printer_doctor import LOOK, examine_printer, in_daemons_hands, told_to_hub
 from kioskd.config import Config
 from kioskd.errors import BusError, DeviceError, KioskdError, PublishRefused
 from kioskd.hub import tables as hub_tables
@@ -212,6 +213,7 @@ def _records(site: Config, is_running: bool) -> Finding:
 
 
 def _devices(site: Config, file: Path, is_running: bool) -> Iterator[Finding]:
+    told = told_to_hub(site) if is_running else {}
     for device in find_devices(site.device, file.read_text(encoding="utf-8"), str(file)):
         block = next(b for b in site.device if b.name == device.name)
         if not block.enabled:
@@ -219,42 +221,34 @@ def _devices(site: Config, file: Path, is_running: bool) -> Iterator[Finding]:
         elif isinstance(device, DisabledDevice):
             yield broken(f"device {device.name} is disabled: {device.what}", f"kioskd check {file}")
         elif is_running:
-            yield ok(f"device {device.name} is in the daemon's hands; the console says how it is")
+            yield from in_daemons_hands(device.name, told.get(device.name))
         else:
-            yield asyncio.run(_device(device))
+            yield from asyncio.run(_device(device))
         port = str(block.driver_keys.get("port", ""))
         if port.startswith("tcp://") and not port.startswith(("tcp://127.", "tcp://localhost")):
             what = f"{device.name} listens to everybody on its network"
             yield attention(what, "keep printers on a segment of their own")
 
 
-async def _device(found: FoundDevice) -> Finding:
+async def _device(found: FoundDevice) -> list[Finding]:
     """Open it, ask how it is, close it: nothing is printed and no card is read."""
     thread = CallThread(f"doctor-{found.name}")
+    look = _look_at_reader if found.kind == "card-reader" else examine_printer
     try:
-        return await thread.call(lambda: _opened(found, found.device), 2 * WITHIN_S)
-    except DeviceError as error:
-        return broken(f"device {found.name} can't be used: {error.what}", "look at its plug, power and address")
+        return await thread.call(lambda: look(found.name, found.device), 3 * WITHIN_S)
     except CallTimedOut:
-        return broken(f"device {found.name} does not answer", "look at its plug, power and address")
+        return [broken(f"device {found.name} does not answer", LOOK)]
     finally:
         thread.close()
 
 
-def _opened(found: FoundDevice, device: Any) -> Finding:
-    device.open()
+def _look_at_reader(name: str, reader: Any) -> list[Finding]:
     try:
-        if found.kind == "card-reader":
-            device.wait_for_card(0.1)
-            return ok(f"device {found.name} can be opened")
-        status = device.status()
-    finally:
-        device.close()
-    name = f"device {found.name}" + (f" ({status.model})" if status.model else "")
-    if not status.is_ready:
-        return attention(
-            f"{name} is not ready: {status.cause}", "put it right at the device; nothing is lost meanwhile"
-        )
-    if status.is_paper_low:
-        return attention(f"{name} is ready, and its paper is low", "put in a new roll soon")
-    return ok(f"{name} is ready; proof of print: {status.proof}")
+        reader.open()
+        try:
+            reader.wait_for_card(0.1)
+        finally:
+            reader.close()
+    except DeviceError as error:
+        return [broken(f"device {name} can't be used: {error.what}", LOOK)]
+    return [ok(f"device {name} can be opened")]
