@@ -26,11 +26,13 @@ from kioskd.core.identity import Reason
 from kioskd.core.printing import Cause, ProofKind, SheetKind
 from kioskd.errors import StoreError
 from kioskd.health import Health, Kind, Part, State, Why
+from kioskd.hub.view import DeviceRow
 from kioskd.news import News
 from kioskd.web.metrics import Metrics, Waiting, metrics_app
 from kioskd.web.security import LOOPBACK_HOSTS
 from kioskd.web.server import serve
 from tests.people import NOW
+from tests.web.printer_shop import BANDS, TICKETS
 
 ID = uuid4()
 HEALTH = Health(
@@ -118,6 +120,54 @@ async def test_what_happens_is_counted_by_reason_outcome_and_proof(metrics: Metr
         "kioskd_record_deliveries_total{outcome=again-later}": 1,
         "kioskd_record_deliveries_total{outcome=parked}": 1,
     }
+
+
+async def test_sheets_are_counted_for_each_printer_by_how_they_ended(metrics: Metrics, client: httpx.AsyncClient):
+    for event in (
+        SheetPrinted(NOW, ID, SheetKind.TICKET, ProofKind.COMPLETION, "entrance", "tickets"),
+        SheetPrinted(NOW, ID, SheetKind.TEST, ProofKind.COMPLETION, "entrance", "tickets"),
+        SheetUnknown(NOW, ID, SheetKind.TICKET, Cause.CONNECTION_LOST, "entrance", "tickets"),
+        SheetNotPrinted(NOW, ID, SheetKind.TICKET, Cause.PAPER_OUT, False, "entrance", "tickets"),
+        SheetNotPrinted(NOW, ID, SheetKind.WRISTBAND, Cause.PAPER_OUT, True, "lab", "bands"),
+        SheetPrinted(NOW, ID, SheetKind.TICKET, ProofKind.STAFF),
+    ):
+        metrics.count(event)
+    found = await samples(client)
+    name = "kioskd_printer_sheets_total"
+    assert {key: value for key, value in found.items() if key.startswith(name)} == {
+        f"{name}{{device=tickets,outcome=printed,proof=completion,station=entrance}}": 2,
+        f"{name}{{device=tickets,outcome=unknown,proof=none,station=entrance}}": 1,
+        f"{name}{{device=bands,outcome=not-printed,proof=none,station=lab}}": 1,
+    }
+
+
+async def test_printers_are_shown_as_they_are_now_and_no_more_when_they_are_gone(
+    metrics: Metrics, client: httpx.AsyncClient
+):
+    present = [TICKETS, BANDS]
+
+    async def read() -> list[DeviceRow]:
+        if not present:
+            raise StoreError("the database is locked")
+        return present
+
+    metrics.add_printers(read)
+    found = await samples(client)
+    assert {key: value for key, value in found.items() if key.startswith("kioskd_printer_")} == {
+        "kioskd_printer_ready{device=tickets,station=entrance}": 1,
+        "kioskd_printer_ready{device=bands,station=entrance}": 0,
+        "kioskd_printer_proof{device=tickets,proof=completion,station=entrance}": 1,
+        "kioskd_printer_proof{device=bands,proof=odometer,station=entrance}": 1,
+        "kioskd_printer_paper_low{device=tickets,station=entrance}": 0,
+        "kioskd_printer_paper_low{device=bands,station=entrance}": 0,
+        "kioskd_printer_odometer_sheets{device=bands,station=entrance}": 14211,
+        "kioskd_printer_sheets_left_least{device=tickets,station=entrance}": 357,
+        "kioskd_printer_sheets_left_most{device=tickets,station=entrance}": 786,
+    }
+    present.pop()
+    assert not [key for key in await samples(client) if "device=bands" in key]
+    present.pop()
+    assert not [key for key in await samples(client) if key.startswith("kioskd_printer_")]
 
 
 async def test_backlog_and_commits(metrics: Metrics, client: httpx.AsyncClient):
