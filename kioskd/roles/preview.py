@@ -5,9 +5,9 @@ It shows what a printer makes of the bytes, not what we meant by them: a line th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from threading import Lock
 from uuid import UUID
 
@@ -18,22 +18,16 @@ from kioskd.config import Config
 from kioskd.core.printing import Cause
 from kioskd.errors import NotPrinted
 from kioskd.ports import CheckInReply, HelpReply, SheetSample, TicketSheet
+from kioskd.roles.preview_bands import band_samples, label_samples
 from kioskd.roles.running import Running
+from kioskd.roles.samples import Sample
 from kioskd.station.sheets import Translate, help_sheet, ticket_sheet
 from kioskd.station.templates import TicketForm, load_form
 
-__all__ = ["Preview", "Sample", "preview_of", "ticket_samples"]
+__all__ = ["Preview", "preview_of", "ticket_samples"]
 
 _CHECK_IN = UUID(int=0)
 _ARRIVED = datetime(2026, 11, 24, 8, 40, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A sample and how its picture is made. ``draw`` blocks; it raises NotPrinted."""
-
-    what: SheetSample
-    draw: Callable[[], bytes]
 
 
 def preview_of(daemon: Running) -> Preview:
@@ -44,7 +38,8 @@ def preview_of(daemon: Running) -> Preview:
     def translate(language: str, english: str) -> str:
         return pages.language(language).texts.gettext(english)
 
-    return Preview(config.site.name, ticket_samples(config, form, translate))
+    samples = ticket_samples(config, form, translate), band_samples(config, translate), label_samples(config, translate)
+    return Preview(config.site.name, chain.from_iterable(samples))
 
 
 class Preview:
