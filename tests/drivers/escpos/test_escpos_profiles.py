@@ -10,8 +10,11 @@ from pydantic import ValidationError
 
 from drivers.escpos import EscposConfig
 from drivers.escpos.layout import ticket_bytes
+from drivers.escpos.printer import EscposPrinter
 from drivers.escpos.profiles import PROFILES, CodePage, ProfileName
-from tests.drivers.ticket_printer_contract import TICKET
+from drivers.escpos.virtual import Quirks, VirtualTicketPrinter
+from kioskd.core.printing import ProofKind
+from tests.drivers.ticket_printer_contract import TICKET, WITHIN_S
 
 PORT = "tcp://127.0.0.1:9100"
 EXAMPLE = Path(__file__).parents[3] / "systemd" / "site.example.toml"
@@ -80,3 +83,32 @@ def test_an_unknown_profile_is_refused_with_the_known_ones() -> None:
 def test_the_example_site_file_names_them_all() -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
     assert [name for name in PROFILES if name not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "paper_width_mm"), [(name, mm) for name in PROFILES for mm in PROFILES[name].width_dots]
+)
+def test_every_family_prints_a_whole_ticket_on_paper_of_its_own(name: ProfileName, paper_width_mm: int) -> None:
+    known = PROFILES[name]
+    with VirtualTicketPrinter(
+        mechanical=False,
+        width_dots=known.width_dots[paper_width_mm],
+        dpi=known.dpi,
+        buffer_bytes=known.buffer_bytes,
+        quirks=Quirks(has_process_id=known.process_id != "absent", has_cutter=known.has_cutter),
+    ) as virtual:
+        port = f"tcp://127.0.0.1:{virtual.port}"
+        driver = EscposPrinter(
+            "ticket", EscposConfig.model_validate({"port": port, "profile": name, "paper_width_mm": paper_width_mm})
+        )
+        driver.open()
+        driver.send(driver.render(TICKET), 1)
+        proof = ProofKind.FENCE if known.process_id == "absent" else ProofKind.COMPLETION
+        assert driver.prove(1, None, WITHIN_S) is proof
+        driver.close()
+        virtual.tear_off()
+        [sheet] = virtual.sheets
+        assert sheet.paper_width_mm == paper_width_mm
+        assert sheet.is_cut == known.has_cutter
+        words = [word for line in TICKET.lines for word in line.text.split()]
+        assert sheet.text.split() == words
