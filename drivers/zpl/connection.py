@@ -51,8 +51,10 @@ class Heard:
 class Connection:
     """A line, and what is still to be answered on it. Never connects again by itself: a new one is a new object."""
 
-    def __init__(self, device: str, line: Line, clock: DeviceClock) -> None:
-        self.line = line
+    def __init__(self, device: str, address: LineAddress, clock: DeviceClock) -> None:
+        """Raises DeviceUnavailable."""
+        self.address = address
+        self.line: Line = open_line(device, address, clock)
         self.has_heard = False
         """Whether the printer said anything at all."""
         self.door = ""
@@ -139,14 +141,14 @@ def connect(device: str, address: LineAddress, clock: DeviceClock, doors: Doors 
     """
     first = address if address.tcp_port or address.kind != "tcp" else replace(address, tcp_port=doors.single)
     try:
-        connection = Connection(device, open_line(device, first, clock), clock)
+        connection = Connection(device, first, clock)
     except DeviceUnavailable as error:
         if not isinstance(error.__cause__, ConnectionRefusedError):
             raise
         refuse_if_held(device, first, clock, doors)
         if address.tcp_port:
             raise
-        connection = Connection(device, open_line(device, replace(first, tcp_port=doors.shared), clock), clock)
+        connection = Connection(device, replace(first, tcp_port=doors.shared), clock)
         connection.door = f"port {doors.shared}"
     else:
         connection.door = "" if address.tcp_port or address.kind != "tcp" else f"port {doors.single}"
@@ -161,7 +163,7 @@ def refuse_if_held(device: str, address: LineAddress, clock: DeviceClock, doors:
     if address.kind != "tcp" or address.tcp_port == doors.shared:
         return
     try:
-        connection = Connection(device, open_line(device, replace(address, tcp_port=doors.shared), clock), clock)
+        connection = Connection(device, replace(address, tcp_port=doors.shared), clock)
     except DeviceUnavailable:
         return
     try:

@@ -19,13 +19,14 @@ from drivers.zpl.band import Band, band_zpl
 from drivers.zpl.connection import DOORS, UNSURE_WITHIN_S, Connection, Doors, connect, refuse_if_held
 from drivers.zpl.label import Label, label_zpl
 from drivers.zpl.proof import Watch, doubt_about, is_counted
+from drivers.zpl.self_test import self_test_zpl
 from drivers.zpl.status import ExtendedStatus, HostStatus, Identity, cause_of, printer_status, system_status
 from drivers.zpl.stock import PrinterKeys, ZplConfig, ZplLabelConfig
 from drivers.zpl.typeset import ContentRefused
 from kioskd.clock import MACHINE, DeviceClock
 from kioskd.core.printing import Cause, ProofKind
 from kioskd.errors import DeviceUnavailable, NotPrinted
-from kioskd.ports import LabelSheet, PrinterStatus, WristbandSheet
+from kioskd.ports import LabelSheet, PrinterStatus, SelfTestSheet, WristbandSheet
 
 __all__ = ["ZplDevice", "ZplLabelPrinter", "ZplPrinter"]
 
@@ -84,7 +85,7 @@ class ZplDevice:
         except DeviceUnavailable:
             self.close()
             if not connection.has_heard:  # a port that serves another host may also let us in and hang up
-                refuse_if_held(self._name, self._config.address, self._clock, self._doors)
+                refuse_if_held(self._name, connection.address, self._clock, self._doors)
             raise
 
     def close(self) -> None:
@@ -256,6 +257,13 @@ class ZplPrinter(ZplDevice):
             raise NotPrinted(self._name, Cause.CONTENT_REFUSED, str(error)) from None
 
 
+    def render_self_test(self, sheet: SelfTestSheet) -> bytes:
+        try:
+            return self_test_zpl(sheet, self._band)
+        except ContentRefused as error:
+            raise NotPrinted(self._name, Cause.CONTENT_REFUSED, str(error)) from None
+
+
 class ZplLabelPrinter(ZplDevice):
     """A ``ports.LabelPrinter`` over ZPL II."""
 
@@ -266,5 +274,11 @@ class ZplLabelPrinter(ZplDevice):
     def render(self, sheet: LabelSheet) -> bytes:
         try:
             return label_zpl(sheet, self._label)
+        except ContentRefused as error:
+            raise NotPrinted(self._name, Cause.CONTENT_REFUSED, str(error)) from None
+
+    def render_self_test(self, sheet: SelfTestSheet) -> bytes:
+        try:
+            return self_test_zpl(sheet, self._label)
         except ContentRefused as error:
             raise NotPrinted(self._name, Cause.CONTENT_REFUSED, str(error)) from None

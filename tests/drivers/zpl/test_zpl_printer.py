@@ -15,10 +15,12 @@ from PIL import Image
 from drivers.zpl import ZplConfig, ZplDriver
 from drivers.zpl.printer import ZplPrinter
 from drivers.zpl.virtual import Fault, VirtualWristbandPrinter, Warn
+from kioskd.clock import MACHINE, DeviceClock
 from kioskd.core.printing import Cause, PrinterNote, ProofKind
 from kioskd.errors import DeviceUnavailable, NotPrinted
 from kioskd.ports import Driver, WristbandPrinter
 from tests.drivers.wristband_printer_contract import SHEET, WristbandPrinterContract
+from tests.drivers.zpl.bench import HURRIED, LONG_S, Bench
 
 Virtual = Callable[..., VirtualWristbandPrinter]
 
@@ -44,8 +46,8 @@ def driven() -> Iterator[Callable[[VirtualWristbandPrinter], ZplPrinter]]:
     """Makes drivers of virtual printers, and closes them."""
     made: list[ZplPrinter] = []
 
-    def make(hands: VirtualWristbandPrinter, **config: Any) -> ZplPrinter:
-        printer = ZplDriver().create("bands", ZplConfig(port=f"tcp://127.0.0.1:{hands.port}", **config))
+    def make(hands: VirtualWristbandPrinter, clock: DeviceClock = MACHINE, **config: Any) -> ZplPrinter:
+        printer = ZplPrinter("bands", ZplConfig(port=f"tcp://127.0.0.1:{hands.port}", **config), clock)
         made.append(printer)
         return printer
 
@@ -66,12 +68,10 @@ class TestContract(WristbandPrinterContract):
         return driven(hands)
 
 
-def test_the_driver_and_its_printer_are_what_the_ports_ask_for(
-    virtual: Virtual, driven: Callable[..., ZplPrinter]
-) -> None:
+def test_the_driver_and_its_printer_are_what_the_ports_ask_for() -> None:
     driver: Driver = ZplDriver()
     assert (driver.kind, driver.config) == ("wristband-printer", ZplConfig)
-    assert isinstance(driven(virtual()), WristbandPrinter)
+    assert isinstance(driver.create("bands", ZplConfig(port="tcp://127.0.0.1"), ()), WristbandPrinter)
 
 
 def test_the_model_of_the_printer_is_in_its_status(virtual: Virtual, driven: Callable[..., ZplPrinter]) -> None:
@@ -94,7 +94,7 @@ def test_silence_in_a_fault_is_no_answer_and_the_band_is_proven_afterwards(
     virtual: Virtual, driven: Callable[..., ZplPrinter]
 ) -> None:
     hands = virtual(is_mute_in_fault=True)
-    printer = driven(hands)
+    printer = driven(hands, HURRIED)
     printer.open()
     before = printer.status()
     hands.set_paper(False)
@@ -103,7 +103,7 @@ def test_silence_in_a_fault_is_no_answer_and_the_band_is_proven_afterwards(
     assert (silent.is_ready, silent.cause) == (False, Cause.NO_ANSWER)
     assert printer.prove(1, before.odometer, 0.1) is None
     hands.set_paper(True)
-    assert printer.prove(1, before.odometer, 5) is ProofKind.ODOMETER
+    assert printer.prove(1, before.odometer, LONG_S) is ProofKind.ODOMETER
     assert len(hands.sheets) == 1
 
 
@@ -166,12 +166,12 @@ def test_a_resolution_that_is_only_heard_of_later_is_refused_before_a_band_is_se
 ) -> None:
     hands = virtual(dpi=203, is_mute_in_fault=True)
     hands.set_lid(True)
-    printer = driven(hands)
+    printer = driven(hands, HURRIED)
     printer.open()
     assert printer.status().cause is Cause.NO_ANSWER
     hands.set_lid(False)
     with pytest.raises(DeviceUnavailable, match="set dpi = 203"):
-        printer.status()
+        Bench(hands, printer).ready()
     with pytest.raises(NotPrinted):
         printer.send(b"^XA^XZ", 1)
 
@@ -276,15 +276,13 @@ def test_half_a_format_is_cancelled_also_when_the_printer_was_silent_while_it_wa
         killed.sendall(b"^XA^FDANOTHER PATIENT^FS~HS")
         assert killed.recv(1)
     hands.set_lid(True)
-    printer = driven(hands)
+    printer = driven(hands, HURRIED)
     printer.open()
     hands.set_lid(False)
-    looks = [printer.status() for _ in range(3)]  # the first answer may be to what was asked before
-    before = looks[-1]
-    assert before.is_ready
+    before = Bench(hands, printer).ready()  # the first answer may be to what was asked before
     payload = printer.render(SHEET)
     printer.send(payload, 1)
-    assert printer.prove(1, before.odometer, 5) is ProofKind.ODOMETER
+    assert printer.prove(1, before.odometer, LONG_S) is ProofKind.ODOMETER
     assert hands.sheets == (payload,)
 
 
