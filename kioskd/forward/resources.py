@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from kioskd.core.appointment import Appointment, AppointmentStatus
-from kioskd.core.patient import Identifier, Patient, Sex
+from kioskd.core.patient import Identifier, PartialDate, Patient, Sex
 from kioskd.errors import Rejected
 
 AREA_SYSTEM = "urn:kioskd:area"
@@ -22,8 +22,6 @@ Resource = dict[str, Any]
 T = TypeVar("T")
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_PARTIAL_DATE = re.compile(r"\d{4}(-(0[1-9]|1[0-2]))?")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _NAME_RANK = {"official": 0, "usual": 1, None: 2}
 _OTHER_NAME, _FORMER_NAME = 3, 4
@@ -75,14 +73,16 @@ def patient(resource: object, record_number_system: str) -> Patient:
     identifiers = tuple(_identifiers(resource))
     family, given = _name(resource)
     gender = _get(resource, "gender", str, "Patient")
+    born = _birth_date(resource)
     return Patient(
         id=found_id,
         identifiers=identifiers,
         family=family,
         given=given,
-        birth_date=_birth_date(resource),
+        birth_date=born.whole if born else None,
         sex=Sex(gender) if gender in set(Sex) else Sex.UNKNOWN,
         record_number=next((i.value for i in identifiers if i.system == record_number_system), ""),
+        partial_birth_date=born if born and not born.whole else None,
     )
 
 
@@ -113,17 +113,15 @@ def _name_rank(name: Resource) -> int:
     return _FORMER_NAME if use in {"old", "maiden"} else _NAME_RANK.get(use, _OTHER_NAME)
 
 
-def _birth_date(resource: Resource) -> date | None:
-    """The whole date, or None when only a part of it is known (FHIR allows year or month)."""
+def _birth_date(resource: Resource) -> PartialDate | None:
+    """What the server knows of it: FHIR allows a year, or year and month."""
     text = _get(resource, "birthDate", str, "Patient")
-    if text is None or _PARTIAL_DATE.fullmatch(text):
+    if text is None:
         return None
     try:
-        if _DATE.fullmatch(text):
-            return date.fromisoformat(text)
-    except ValueError:
-        pass  # a day that the calendar does not have: as wrong as no date at all
-    raise _wrong("Patient.birthDate", "is not a FHIR date")
+        return PartialDate.parse(text)
+    except ValueError:  # a day that the calendar does not have is as wrong as no date at all
+        raise _wrong("Patient.birthDate", "is not a FHIR date") from None
 
 
 def appointment(resource: object) -> Appointment:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kioskd.core.appointment import Appointment, AppointmentStatus
-from kioskd.core.patient import Identifier, Patient, Sex
+from kioskd.core.patient import Identifier, PartialDate, Patient, Sex
 from kioskd.errors import Rejected
 from kioskd.forward import resources
 from tests.forward import fhir_server as samples
@@ -62,8 +62,10 @@ def test_the_official_name_counts_then_the_usual_one(uses: list[str | None], cho
 
 
 @pytest.mark.parametrize("text", ["1964", "1964-08"])
-def test_a_part_of_a_birth_date_is_no_birth_date(text: str) -> None:
-    assert patient(birthDate=text).birth_date is None
+def test_a_part_of_a_birth_date_is_no_birth_date_and_kept_as_what_it_is(text: str) -> None:
+    found = patient(birthDate=text)
+    assert (found.birth_date, found.partial_birth_date) == (None, PartialDate.parse(text))
+    assert patient(birthDate="1964-08-12").partial_birth_date is None
 
 
 @pytest.mark.parametrize("text", ["1964-02-30", "12.08.1964", "", "1964-13", "1964-08-12T00:00:00Z", "64"])
