@@ -49,6 +49,11 @@ class Reason(StrEnum):
     CLOSED = "page-closed"
     ANOTHER_CARD = "another-card"
 
+    @property
+    def is_card_trouble(self) -> bool:
+        """Whether the card itself is what is wrong."""
+        return self in CARD_TROUBLE
+
 
 CARD_TROUBLE = frozenset(
     {

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from kioskd.core.checkin import Step
 from kioskd.core.events import SessionChanged
+from kioskd.core.identity import Reason
 from kioskd.news import News
 from kioskd.station.view import KioskView, SheetView
 
@@ -54,7 +55,7 @@ VIEWS = {
     "asking-help": replace(_BASE, step=Step.ASKING_HELP),
     "help": _HELP,
     "help-no-label": replace(_HELP, label="", ticket=SheetView.NONE),
-    "help-no-paper": replace(_HELP, ticket=SheetView.NOT_NOW, is_card_in_reader=True),
+    "help-no-paper": replace(_HELP, ticket=SheetView.NOT_NOW, is_card_in_reader=True, reason=Reason.CARD_MUTE),
     "desk": replace(_BASE, is_hub_there=False),
     "desk-card-in": replace(_BASE, step=Step.TAKE_CARD, is_card_in_reader=True, is_hub_there=False),
     "done-no-paper-no-hub": replace(_DONE, ticket=SheetView.NOT_NOW, wristband=SheetView.NOT_NOW, is_hub_there=False),

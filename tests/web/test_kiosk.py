@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from kioskd.core.checkin import Step
+from kioskd.core.identity import Reason
 from kioskd.news import News
 from kioskd.station.view import KioskView
 from kioskd.web.kiosk import kiosk_app
@@ -96,6 +97,20 @@ async def test_the_help_page_says_what_is_true(client: httpx.AsyncClient, kiosk:
     text = _text((await client.get("/")).text)
     assert "Your help ticket" not in text
     assert "Please go to the desk" in text
+
+
+@pytest.mark.parametrize("reason", [None, *Reason])
+async def test_whatever_is_wrong_with_a_card_the_patient_reads_the_same(
+    client: httpx.AsyncClient, kiosk: ScriptedKiosk, reason: Reason | None
+):
+    kiosk.show(replace(VIEWS["help"], language="en", reason=reason))
+    text = _text((await client.get("/")).text)
+    is_card = reason is not None and reason.value in {f"card-{what}" for what in TROUBLE}
+    assert ("We could not read this card. You can go on without it." in text) is is_card
+    assert not re.search("invalid|refused|expired|run out|locked|blocked|damaged|mute", text, re.IGNORECASE)
+
+
+TROUBLE = ("unreadable", "expired", "locked", "damaged", "mute", "not-supported")
 
 
 @pytest.mark.parametrize("name", ["desk", "desk-card-in"])
