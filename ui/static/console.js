@@ -150,7 +150,7 @@
     settle();
     if (isStream(event)) return;
     begin();
-    desk.querySelector("#asked [autofocus]")?.focus();
+    desk.querySelector("#asked [data-first]")?.focus();
     // A reload keeps who is in hand. The history of htmx is off: it would keep pages with names in them.
     history.replaceState(null, "", document.getElementById("stream").getAttribute("hx-sse:connect").replace("/live", "/"));
   });
