@@ -22,7 +22,7 @@ from drivers.escpos.library import Dummy, Profile
 from drivers.raster import Bitmap, Direction, broken, picture_bitmap, text_bitmap, text_bitmaps, visible
 from kioskd.ports import Align, LineKind, TicketLine, TicketSheet
 
-__all__ = ["CannotPrint", "picture_command", "plain", "ticket_bytes", "without_real_time_commands"]
+__all__ = ["CannotPrint", "TicketWriter", "picture_command", "plain", "ticket_bytes", "without_real_time_commands"]
 
 # Epson: ESC t n. What clones agree on.
 _CODE_PAGE_NUMBERS = {"CP437": 0, "CP850": 2, "CP1252": 16, "CP866": 17, "CP852": 18, "CP858": 19}
@@ -73,7 +73,7 @@ def ticket_bytes(sheet: TicketSheet, config: EscposConfig) -> bytes:
     """The whole ticket from ``ESC @`` to the cut. Raises CannotPrint."""
     if not plain(sheet.label):
         raise CannotPrint("the ticket has no number")
-    writer = _Writer(config, "rtl" if sheet.is_right_to_left else "ltr")
+    writer = TicketWriter(config, "rtl" if sheet.is_right_to_left else "ltr")
     for line in sheet.lines:
         match line.kind:
             case LineKind.NUMBER:
@@ -119,7 +119,7 @@ def _are_paired(text: str) -> bool:
     return depth == 0
 
 
-class _Writer:
+class TicketWriter:
     """Lines down the paper over one python-escpos ``Dummy``; only what changes is sent."""
 
     def __init__(self, config: EscposConfig, direction: Direction) -> None:
@@ -181,6 +181,10 @@ class _Writer:
             self._picture(picture_bitmap(line.picture, self._width * 3 // 4, self._dots(_LOGO_MM)), line.align)
         except ValueError as error:
             raise CannotPrint(str(error)) from error
+
+    def dots(self, bitmap: Bitmap) -> None:
+        """Dots as they are, from the left edge of what can be printed."""
+        self._picture(bitmap, Align.START)
 
     def gap(self, size_mm: float) -> None:
         self._feed(self._dots(size_mm))

@@ -15,12 +15,13 @@ from drivers.escpos import EscposConfig
 from drivers.escpos.connection import Connection
 from drivers.escpos.layout import INITIALIZE, CannotPrint, ticket_bytes
 from drivers.escpos.preparation import CUT, FENCE, Preparation, process_id
+from drivers.escpos.self_test import self_test_bytes
 from drivers.escpos.status import cause_of_answers, cause_of_block, is_paper_low
 from drivers.line import WriteFailed
 from kioskd.clock import MACHINE, DeviceClock
 from kioskd.core.printing import Cause, PrinterNote, ProofKind
 from kioskd.errors import DeviceUnavailable, NotPrinted
-from kioskd.ports import PrinterStatus, TicketSheet
+from kioskd.ports import PrinterStatus, SelfTestSheet, TicketSheet
 
 __all__ = ["EscposPrinter"]
 
@@ -90,6 +91,13 @@ class EscposPrinter:
         """The bytes of a ticket, without the token. Raises NotPrinted(CONTENT_REFUSED)."""
         try:
             return ticket_bytes(sheet, self._config)
+        except CannotPrint as error:
+            raise NotPrinted(self._name, Cause.CONTENT_REFUSED, str(error)) from error
+
+    def render_self_test(self, sheet: SelfTestSheet) -> bytes:
+        """The bytes of a self-test, without the token. Raises NotPrinted(CONTENT_REFUSED)."""
+        try:
+            return self_test_bytes(sheet, self._config)
         except CannotPrint as error:
             raise NotPrinted(self._name, Cause.CONTENT_REFUSED, str(error)) from error
 
