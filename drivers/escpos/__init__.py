@@ -7,8 +7,10 @@
 ``preparation`` a new connection made ready: earlier remains flushed, what can be proven asked
 ``printer``     the device: status, send once, prove
 ``library``     python-escpos, imported without what it leaves behind
-``virtual``     a printer in software at the end of a real socket, for the demo and for tests; its network board is
-                ``virtual_wire``, the bytes it understands ``virtual_commands``, its paper ``virtual_paper``
+``virtual``     a printer in software at the end of a real socket, for the demo and for tests: what hands and eyes do
+                with it. Inside: ``virtual_engine`` (buffer, head, cutter), ``virtual_wire`` (network board),
+                ``virtual_commands`` (the bytes it understands), ``virtual_sensors`` (status as Epson lays it out),
+                ``virtual_quirks`` (what clones do), ``virtual_paper`` (its paper, as a picture)
 """
 
 from __future__ import annotations

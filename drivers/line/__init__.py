@@ -93,7 +93,7 @@ def open_line(device: str, address: LineAddress, clock: DeviceClock = MACHINE) -
     from drivers.line.file import FileLine, open_serial, open_usb
 
     opened = open_serial(device, address) if address.kind == "serial" else open_usb(device, address)
-    return FileLine(device, address.path, opened, clock)
+    return FileLine(device, address.path, opened, clock, has_empty_packets=address.kind == "usb")
 
 
 def lost(device: str, where: str, error: OSError) -> DeviceUnavailable:

@@ -23,6 +23,8 @@ __all__ = ["FileLine", "open_serial", "open_usb"]
 CHUNK_BYTES = 1024
 """Small, so that what the kernel has taken is near to what the printer has."""
 
+EMPTY_PACKET_S = 0.01
+
 
 class Opened(Protocol):
     """An open device file; closing it frees the device."""
@@ -106,8 +108,17 @@ def _not_opened(device: str, path: str, error: Exception) -> DeviceUnavailable:
 class FileLine:
     """An open device file. Implements ``line.Line``."""
 
-    def __init__(self, device: str, path: str, opened: Opened, clock: DeviceClock = MACHINE) -> None:
+    def __init__(
+        self,
+        device: str,
+        path: str,
+        opened: Opened,
+        clock: DeviceClock = MACHINE,
+        has_empty_packets: bool = False,
+    ) -> None:
+        """``has_empty_packets``: nothing read is a USB packet without bytes, and not the end of the line."""
         self._device = device
+        self._has_empty_packets = has_empty_packets
         self._clock = clock
         self.where = path
         self._opened = opened
@@ -135,17 +146,23 @@ class FileLine:
         if self._ahead:
             ahead, self._ahead = self._ahead, b""
             return ahead
+        until = self._clock.monotonic() + within_s
         try:
-            if not self._poll(select.POLLIN, within_s):
-                return b""
-            data = os.read(self._opened.fileno(), CHUNK_BYTES)
+            while self._poll(select.POLLIN, until - self._clock.monotonic()):
+                data = os.read(self._opened.fileno(), CHUNK_BYTES)
+                if data:
+                    return data
+                if not self._is_empty_packet():
+                    raise DeviceUnavailable(self._device, f"{self.where} is gone: was the cable pulled?")
         except BlockingIOError:
             return b""
         except OSError as error:
             raise lost(self._device, self.where, error) from error
-        if not data:
-            raise DeviceUnavailable(self._device, f"{self.where} is gone: was the cable pulled?")
-        return data
+        return b""
+
+    def _is_empty_packet(self) -> bool:
+        """Whether a read that brought nothing was a packet without bytes; some printers send them all the time."""
+        return self._has_empty_packets and not self._poll(0, EMPTY_PACKET_S)  # 0: a line that ended says so in any case
 
     def wait(self, seconds: float) -> None:
         if not self._ahead:
@@ -163,7 +180,7 @@ class FileLine:
             return False
         except OSError:
             return True
-        return not self._ahead
+        return not self._ahead and not self._is_empty_packet()
 
     def _poll(self, what: int, seconds: float) -> bool:
         poll = select.poll()

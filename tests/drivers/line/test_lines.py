@@ -1,4 +1,4 @@
-"""A line is one program's: how that is held, and what is said to who comes second."""
+"""A line is one program's: how that is held, what is said to who comes second, and what does not end it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from drivers.escpos import EscposConfig
 from drivers.escpos.printer import EscposPrinter
 from drivers.escpos.virtual import VirtualTicketPrinter
 from drivers.line import line_address, open_line
+from drivers.line.file import FileLine
 from kioskd.errors import DeviceUnavailable
 from tests.drivers.line.cable import Cable
 from tests.drivers.ticket_printer_contract import WITHIN_S
@@ -92,3 +93,20 @@ def test_a_network_printer_that_turns_a_second_computer_away_is_said_to_be_in_us
         driver.status()
     assert "another computer" not in str(lost.value)
     driver.close()
+
+
+def test_a_usb_packet_without_bytes_is_not_the_end_of_the_line() -> None:
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    line = FileLine("tickets", "/dev/usb/lp0", near, has_empty_packets=True)
+    with far:
+        far.send(b"")
+        assert not line.has_ended()
+        far.send(b"")
+        assert line.read(0.05) == b""
+        far.send(b"")
+        far.send(b"\x12")
+        assert line.read(WITHIN_S) == b"\x12"
+    assert line.has_ended()
+    with pytest.raises(DeviceUnavailable, match="was the cable pulled"):
+        line.read(WITHIN_S)
+    line.close()
