@@ -112,8 +112,10 @@ def _add_user_commands(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from kioskd import config
+    from kioskd.station.templates import load_form
 
     site = config.load(options.config)
+    load_form(site.ticket, site.site.languages)  # before anything is opened: it is a part of the site file
     log.set_up(logging.getLevelNamesMapping()[options.log_level.upper()])
     from kioskd import app
 

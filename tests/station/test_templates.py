@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from kioskd.commands.site import check
 from kioskd.config import TicketConfig
 from kioskd.errors import ConfigError
 from kioskd.station.templates import STANDARD, load_form, parse_template
@@ -117,6 +119,16 @@ def test_a_logo_that_can_not_be_drawn_is_refused(tmp_path: Path, content: bytes 
     with pytest.raises(ConfigError, match=problem) as refused:
         load_form(TicketConfig(logo_file=logo), ("de",))
     assert str(refused.value).startswith(str(logo))
+
+
+def test_checking_a_site_file_checks_its_template(tmp_path: Path) -> None:
+    (tmp_path / "ticket.toml").write_text('[[ticket]]\ntext = "{numbr}"\n')
+    example = (EXAMPLE.parent / "site.example.toml").read_text("utf-8")
+    (tmp_path / "site.toml").write_text(
+        re.sub("^# template_file = .*$", f'template_file = "{tmp_path}/ticket.toml"', example, flags=re.M)
+    )
+    with pytest.raises(ConfigError, match=r"ticket\.toml:2: ticket\.0\.text: expected values out of"):
+        check(tmp_path / "site.toml")
 
 
 def test_a_template_that_can_not_be_read_is_refused(tmp_path: Path) -> None:

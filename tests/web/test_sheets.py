@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from kioskd.config import Config, parse
-from kioskd.errors import ConfigError, NotPrinted
+from kioskd.errors import NotPrinted
 from kioskd.ports import SheetSample
 from kioskd.roles.preview import Preview, ticket_samples
 from kioskd.staff import Role
@@ -148,15 +148,6 @@ async def test_a_sheet_that_can_not_be_printed_says_why_instead_of_a_picture(tmp
         assert "<img" not in page
         assert "install Debian&#39;s x" in page
         assert (await client.get("/sheets/ticket-entrance-de.png")).status_code == 404
-
-
-def test_a_wrong_template_stops_the_start_with_its_file_and_line(tmp_path: Path) -> None:
-    from kioskd.station.templates import load_form
-
-    (tmp_path / "ticket.toml").write_text('[[ticket]]\ntext = "{numbr}"\n')
-    site = parse(f'{SITE}\n[ticket]\ntemplate_file = "{tmp_path}/ticket.toml"\n', "site.toml")
-    with pytest.raises(ConfigError, match=r"ticket\.toml:2: ticket\.0\.text: expected values out of"):
-        load_form(site.ticket, site.site.languages)
 
 
 @BROWSER
