@@ -34,7 +34,7 @@ async def _demo(folder: Path, is_once: bool, is_split: bool) -> int:
     # Imported here: everything of the daemon, which --help need not wait for.
     from datetime import UTC, datetime
 
-    from kioskd.demo.clinic import clinic_day, seed
+    from kioskd.demo.clinic import clinic_day, guests, seed
     from kioskd.demo.once import once
     from kioskd.demo.rig import Rig, RigOptions
 
@@ -46,9 +46,11 @@ async def _demo(folder: Path, is_once: bool, is_split: bool) -> int:
         print("starting mosquitto, pcscd and simulated hardware ...", flush=True)
         await rig.start()
         async with _three_processes(rig) if is_split else _one_process(rig) as desks:
-            await seed(f"{desks.urls['fhir']}/fhir", rig.token, clinic_day(datetime.now(UTC)))
+            now = datetime.now(UTC)
+            await seed(f"{desks.urls['fhir']}/fhir", rig.token, clinic_day(now))
             if is_once:
                 return await once(rig, desks)
+            await seed(f"{desks.urls['fhir']}/fhir", rig.token, guests(now))
             await _play(rig, desks, stop)
         return 0
     except KioskdError as error:

@@ -8,8 +8,10 @@ from typing import Any
 
 import httpx
 
+from drivers.cards.samples import Sample, one_of_each_kind
 from drivers.cards.synthetic import SAMPLE_PEOPLE, SamplePerson
-from kioskd.core.patient import KVID_SYSTEM
+from kioskd.core.identity import Card
+from kioskd.core.patient import KVID_SYSTEM, Identifier
 from kioskd.errors import StartRefused
 
 RECORD_NUMBER_SYSTEM = "urn:kioskd:record-number"
@@ -30,9 +32,23 @@ def practitioner_resource(number: int) -> dict[str, Any]:
 def patient_resource(person: SamplePerson, number: int) -> dict[str, Any]:
     """A FHIR Patient for an invented person; ``number`` makes the record number."""
     family = person.family_in_records or person.family
+    number_on_card = Identifier(KVID_SYSTEM, person.kvnr)
+    return _patient(person.id, number, number_on_card, family, person.given, str(person.sex), str(person.birth_date))
+
+
+def guest_resource(guest: Card, person_id: str, number: int) -> dict[str, Any]:
+    """A FHIR Patient for the holder of a card of another country; an undivided name stands as the family name."""
+    family, born = guest.family or guest.undivided_name, guest.birth_date or guest.partial_birth_date
+    return _patient(person_id, number, guest.identifier, family, guest.given, str(guest.sex), str(born))
+
+
+def _patient(
+    person_id: str, number: int, on_card: Identifier, family: str, given: str, sex: str, born: str
+) -> dict[str, Any]:
+    name = {"use": "official", "family": family} | ({"given": given.split()} if given else {})
     return {
         "resourceType": "Patient",
-        "id": f"demo-{person.id}",
+        "id": f"demo-{person_id}",
         "active": True,
         "identifier": [
             {
@@ -40,15 +56,15 @@ def patient_resource(person: SamplePerson, number: int) -> dict[str, Any]:
                 "system": RECORD_NUMBER_SYSTEM,
                 "value": f"{100000 + number}",
             },
-            {"system": KVID_SYSTEM, "value": person.kvnr},
+            {"system": on_card.system, "value": on_card.value},
         ],
-        "name": [{"use": "official", "family": family, "given": person.given.split()}],
-        "gender": str(person.sex),
-        "birthDate": person.birth_date.isoformat(),
+        "name": [name],
+        "gender": sex,
+        "birthDate": born,
     }
 
 
-def appointment_resource(person: SamplePerson, number: int, starts_at: datetime) -> dict[str, Any]:
+def appointment_resource(person: SamplePerson | Sample, number: int, starts_at: datetime) -> dict[str, Any]:
     """A FHIR Appointment of 15 minutes."""
     ends_at = starts_at + timedelta(minutes=15)
     doctor = number % len(PRACTITIONERS)
@@ -76,6 +92,17 @@ def clinic_day(now: datetime, people: Sequence[SamplePerson] = SAMPLE_PEOPLE) ->
         resources.append(patient_resource(person, number))
         if person.has_appointment:
             resources.append(appointment_resource(person, number, first + timedelta(minutes=15 * (number % 8))))
+    return resources
+
+
+def guests(now: datetime) -> list[dict[str, Any]]:
+    """The holder of one card of every other country, each with an appointment in the two hours after next."""
+    resources = []
+    first = now.astimezone(UTC).replace(second=0, microsecond=0) + timedelta(hours=2)
+    for number, sample in enumerate(one_of_each_kind(), 100):
+        if isinstance(sample.shows, Card):
+            resources.append(guest_resource(sample.shows, sample.id, number))
+            resources.append(appointment_resource(sample, number, first + timedelta(minutes=15 * (number % 8))))
     return resources
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from drivers.cards.samples import one_of_each_kind
 from drivers.cards.synthetic import SAMPLE_CARDS
 from kioskd.demo.desks import Desks
 from kioskd.demo.rig import Rig
@@ -30,7 +31,7 @@ class DeskHands:
         self._rig = rig
 
     def cards(self) -> Sequence[SampleCard]:
-        return SAMPLE_CARDS
+        return (*SAMPLE_CARDS, *(SampleCard(card.id, card.title, card.note) for card in one_of_each_kind()))
 
     async def desk(self) -> FrontDesk:
         state = await self._rig.hardware("desk")

@@ -35,3 +35,12 @@ def all_samples() -> tuple[Sample, ...]:
     """The samples of every module here, in the order of the modules' names."""
     modules = [import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
     return tuple(sample for module in modules for sample in module.SAMPLES)
+
+
+def one_of_each_kind() -> tuple[Sample, ...]:
+    """The first readable sample of each kind."""
+    first: dict[str, Sample] = {}
+    for sample in all_samples():
+        if isinstance(sample.shows, Card):
+            first.setdefault(sample.shows.kind, sample)
+    return tuple(first.values())

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from drivers.cards.image import CardImage
 from drivers.cards.iso7816 import handle_status
-from drivers.cards.samples import Sample, all_samples
+from drivers.cards.samples import Sample, all_samples, one_of_each_kind
 from drivers.cards.synthetic import SAMPLE_PEOPLE, egk_image, sample_image
 from kioskd.core.identity import Card, Reason
 from kioskd.errors import CardUnreadable
@@ -33,7 +33,7 @@ SAMPLES = all_samples()
 GERMAN = egk_image(SAMPLE_PEOPLE[0])
 IMAGES = [sample.image for sample in SAMPLES] + [GERMAN]
 READABLE = [sample for sample in SAMPLES if isinstance(sample.shows, Card)]
-FIRST_OF_KIND = list({s.shows.kind: s for s in reversed(READABLE) if isinstance(s.shows, Card)}.values())
+FIRST_OF_KIND = one_of_each_kind()
 
 
 def named(sample: Sample) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from drivers.cards.iso7816 import handle_status
-from drivers.cards.samples import Sample, all_samples
+from drivers.cards.samples import Sample, all_samples, one_of_each_kind
 from drivers.pcsc.virtual_process import VirtualCardProcess
 from kioskd.core.identity import Card, Reason
 from kioskd.demo.pcscd import PrivatePcscd
@@ -17,7 +17,7 @@ from tests.drivers.card_reader_contract import SEEN_WITHIN_S
 from tests.drivers.cards.cards import KINDS, read_between_two_numbers
 from tests.drivers.pcsc.conftest import PcscDesk, new_reader
 
-FIRST_OF_KIND = list({s.shows.kind: s for s in reversed(all_samples()) if isinstance(s.shows, Card)}.values())
+FIRST_OF_KIND = one_of_each_kind()
 REFUSED = [sample for sample in all_samples() if not isinstance(sample.shows, Card)]
 
 
