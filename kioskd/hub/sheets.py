@@ -84,10 +84,11 @@ def report(connection: Connection, told: PrintReport) -> Event | None:
 
 def save(connection: Connection, changed: Sheet) -> None:
     """Write a sheet, new or known."""
-    key = {"check_in_id": changed.check_in_id, "kind": changed.kind, "copy": changed.copy}
+    where = _is(changed.check_in_id, changed.kind, changed.copy)
+    key = {name: getattr(changed, name) for name in ("check_in_id", "kind", "copy")}
     values = {name: getattr(changed, name) for name in ("state", "proof", "cause", "at", "station", "device")}
     # Changed in its place: who waits for its lock then sees what was written.
-    if connection.execute(update(sheet).where(_is(**key)).values(values)).rowcount == 0:
+    if connection.execute(update(sheet).where(where).values(values)).rowcount == 0:
         connection.execute(insert(sheet).values(key | values))
 
 

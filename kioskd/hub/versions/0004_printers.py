@@ -1,12 +1,14 @@
 """What is known of each printer, and of the roll in it."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0004"
 down_revision = "0003"
 
-_NEW = {
+_NEW: dict[str, sa.types.TypeEngine[Any]] = {
     "model": sa.String(length=100),
     "notes": sa.JSON(),
     "is_staff_side": sa.Boolean(),
