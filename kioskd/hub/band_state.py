@@ -51,7 +51,11 @@ def band_row(bands: Sequence[Band], sheets: Mapping[int, Sheet], order: Order | 
         mine,
         band.put_on_by,
         band.put_on_at,
-        tuple(_void(earlier, sheets.get(earlier.copy)) for earlier in bands[:-1]),
+        tuple(
+            VoidBand(earlier.number, s.cause, s.proof is not None)
+            for earlier in bands[:-1]
+            if (s := sheets.get(earlier.copy)) is not None and s.state is PrintState.VOID
+        ),
     )
 
 
@@ -63,8 +67,3 @@ def _state(band: Band, sheet: Sheet | None, order: OrderRow | None) -> BandState
     if order is None:
         return BandState.DUE
     return BandState.NOT_PRINTED if order.is_withdrawn else BandState.ORDERED
-
-
-def _void(band: Band, sheet: Sheet | None) -> VoidBand:
-    """An earlier band is on paper when something proves it; one that staff did not see is not, until a proof comes."""
-    return VoidBand(band.number, sheet.cause if sheet else None, sheet is not None and sheet.proof is not None)

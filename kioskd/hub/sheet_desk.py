@@ -70,7 +70,7 @@ class StaffSheets:
             band = held.band
             if not _may_still_be_that_one(connection, visit, held, printer):
                 if held.sheet is None:
-                    _void(connection, held, printer, Cause.REPLACED, now)
+                    _void(connection, held, printer, None, now)
                 band = bands.make(connection, visit.check_in_id, band.patient)
             event = _order(connection, visit, SheetKind.WRISTBAND, band.copy, printer, staff, "", now)
             return {"band": str(band.number), "printer": str(printer)}, [event]
@@ -184,8 +184,8 @@ def _in_its_place(
     return detail | ({"reason": reason} if reason else {}), [event]
 
 
-def _void(connection: Connection, held: BandInHand, printer: PrinterName, cause: Cause, now: datetime) -> None:
-    """A band that does not count any more; its proof stays: who has it on paper must destroy it."""
+def _void(connection: Connection, held: BandInHand, printer: PrinterName, cause: Cause | None, now: datetime) -> None:
+    """A band that does not count any more; its proof stays: who has it in hand must destroy it."""
     band, known = held.band, held.sheet
     if known is None:
         known = Sheet(

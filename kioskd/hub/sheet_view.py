@@ -62,10 +62,11 @@ class OrderRow:
 
 @dataclass(frozen=True, slots=True)
 class VoidBand:
-    """A band that does not count any more. ``came_out``: it is or was on paper, so somebody must destroy it."""
+    """A band that does not count any more. ``came_out``: something proves it, so somebody must destroy it."""
 
     number: int
     cause: Cause | None
+    """REPLACED by a newer one, DENIED by staff, or None: it was not printed as far as anybody knew."""
     came_out: bool
 
 

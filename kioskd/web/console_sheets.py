@@ -14,7 +14,7 @@ from uuid import UUID
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 
-from kioskd.core.printing import PrintState, SheetKind
+from kioskd.core.printing import Cause, PrintState, SheetKind
 from kioskd.hub.sheet_view import BandReason, BandState, PrinterName, TicketReason
 from kioskd.hub.view import ConsoleView, Desk, DeviceRow, QueueRow, SheetRow
 
@@ -67,7 +67,9 @@ def context(view: ConsoleView, in_hand: QueueRow | None, ask: str) -> dict[str, 
         "ticket_copy": ticket_copy,
         "may_print_ticket_again": may_print_ticket_again,
         "unknown_sheets": [(r, s) for r in view.rows for s in r.sheets if s.state is PrintState.UNKNOWN],
-        "late_bands": [(r, v) for r in view.rows if r.band for v in r.band.void if v.came_out and v.cause == "denied"],
+        "late_bands": [
+            (r, v) for r in view.rows if r.band for v in r.band.void if v.came_out and v.cause is not Cause.REPLACED
+        ],
     }
 
 

@@ -171,10 +171,10 @@ async def test_what_comes_out_of_a_withdrawn_order_after_all_is_void_and_said(hu
     await hub.desk.sheets.print_band(ticket, 1, BANDS, "anna")
     hub.clock.now += BEGIN_WITHIN
     await hub.desk.sheets.print_band(ticket, 1, BANDS, "bert")
-    assert (await band(hub)).void == (VoidBand(1, Cause.REPLACED, came_out=False),)
+    assert (await band(hub)).void == (VoidBand(1, None, came_out=False),)
     await printed(hub, 1)
     found = await band(hub)
-    assert found.void == (VoidBand(1, Cause.REPLACED, came_out=True),)
+    assert found.void == (VoidBand(1, None, came_out=True),)
     assert (found.number, found.state) == (2, BandState.ORDERED)
 
 
@@ -201,7 +201,7 @@ async def test_a_band_that_the_kiosk_may_be_printing_gets_a_new_number_elsewhere
     [order] = await sqlite_hub.site.orders("desk")
     assert (order.copy, order.band_number) == (2, 2)
     await printed(sqlite_hub, 1)
-    assert (await band(sqlite_hub)).void == (VoidBand(1, Cause.REPLACED, came_out=True),)
+    assert (await band(sqlite_hub)).void == (VoidBand(1, None, came_out=True),)
 
 
 async def test_where_the_kiosk_prints_no_bands_the_desk_prints_the_first(sqlite_hub: HubUnderTest) -> None:
