@@ -131,6 +131,8 @@ class TicketWriter:
         self._is_smooth = False
         self._printer: Any = Dummy(profile=_TicketProfile(config.width_dots))
         self._printer._raw(INITIALIZE + STATUS_BACK + _USA)
+        if config.profile.startswith("epson"):  # GS P: what others take for dots, Epson counts in halves (1/360 inch)
+            self._printer._raw(b"\x1dP" + bytes((config.known.dpi, config.known.dpi)))
         # Fixed, or it switches pages by itself and sends Chinese as GB18030; it knows no plain ASCII, 437 holds that
         page = "CP437" if config.code_page == "ascii" else config.code_page.upper()
         self._printer.magic.force_encoding(page)
