@@ -1,7 +1,7 @@
 """Text and pictures as 1-bit dots, for what a printer's own fonts do not hold. Pure but for reading installed fonts.
 
 ``text``     one line of text, or as many as a width needs, with Debian's Noto fonts (``apt install fonts-noto-core``,
-             for Chinese, Japanese and Korean ``fonts-droid-fallback``), Arabic shaped
+             for Chinese and Japanese ``fonts-droid-fallback``, for Korean ``fonts-nanum``), Arabic shaped
 ``bidi``     the order of a line that has both directions
 ``lines``    where a text is broken
 ``picture``  a picture file, dithered

@@ -19,10 +19,13 @@ _PREFERRED = (
     "NotoSansArabic",
     "NotoSansHebrew",
     "NotoSansCJK",
-    "DroidSansFallbackFull",  # Apache-2.0, 4 MB for all of Chinese, Japanese and Korean; Noto's own are 60 MB
+    "DroidSansFallbackFull",  # Apache-2.0, 4 MB for all of Chinese and Japanese; Noto's own are 60 MB
+    "NanumGothic",
     "DejaVuSans",
     "NotoNaskhArabic",
 )
+_PACKAGES = {**dict.fromkeys(("CJK", "HIRAGANA", "KATAKANA"), "fonts-droid-fallback"), "HANGUL": "fonts-nanum"}
+"""Debian's, by the first word of a character's name; every other script is in fonts-noto-core."""
 _SUFFIXES = {".ttf", ".otf", ".ttc"}
 # Joiners, variation selectors and direction marks steer shaping and need no glyph of their own.
 _NEEDS_NO_GLYPH = frozenset([0x200C, 0x200D, 0x200E, 0x200F, 0x061C, *range(0xFE00, 0xFE10)])
@@ -61,7 +64,7 @@ def is_bold(font: Path) -> bool:
 
 def _missing(character: str) -> str:
     script = unicodedata.name(character, "unnamed").split()[0]
-    package = "fonts-droid-fallback" if script in {"CJK", "HIRAGANA", "KATAKANA", "HANGUL"} else "fonts-noto-core"
+    package = _PACKAGES.get(script, "fonts-noto-core")
     return f"no installed font draws {script} characters; install Debian's {package}"
 
 

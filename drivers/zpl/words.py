@@ -5,6 +5,7 @@ Names as the NHS sets them (NPSA Safer Practice Notice 24, DSCN 04/2009): ``SMIT
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -19,6 +20,7 @@ _JOINERS = {"\u200c", "\u200d"}
 _NO_CAPITALS_IN_NAMES = frozenset("ß") | frozenset(map(chr, range(0x10D0, 0x1100)))
 """Capitals would change the spelling (STRASSER is not Straßer) or need letters that few fonts have (Georgian)."""
 
+_GREEK_TONOS = re.compile("([\u0391-\u03a9]\u0308?)\u0301")
 _MOST_MARKS = 10
 
 
@@ -29,8 +31,12 @@ def visible(text: str) -> str:
 
 
 def upper(text: str) -> str:
-    """Upper case of a name; Unicode's, not a language's: nobody says which language a name is in."""
-    return "".join(c if c in _NO_CAPITALS_IN_NAMES else c.upper() for c in text)
+    """Upper case of a name; Unicode's, not a language's: nobody says which language a name is in.
+
+    Greek capitals have no tonos, as in every Greek passport; the dialytika stay.
+    """
+    capitals = "".join(c if c in _NO_CAPITALS_IN_NAMES else c.upper() for c in text)
+    return unicodedata.normalize("NFC", _GREEK_TONOS.sub(r"\1", unicodedata.normalize("NFD", capitals)))
 
 
 def has_pile_of_marks(text: str) -> bool:
