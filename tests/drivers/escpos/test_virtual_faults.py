@@ -122,15 +122,15 @@ def test_a_line_ends_after_exactly_so_many_bytes(virtual: VirtualTicketPrinter, 
 
 
 def how_it_ends(virtual: VirtualTicketPrinter, data: bytes) -> End:
-    with socket.create_connection(("127.0.0.1", virtual.port), timeout=WITHIN_S) as client:
-        try:
+    try:
+        with socket.create_connection(("127.0.0.1", virtual.port), timeout=WITHIN_S) as client:
             client.sendall(data)
-            if not select.select([client], [], [], 0.2)[0]:
+            if not select.select([client], [], [], 0.5)[0]:
                 return "silence"
             assert client.recv(1) == b""
-        except (ConnectionResetError, BrokenPipeError):
-            return "reset"
-        return "close"
+    except (ConnectionResetError, BrokenPipeError):
+        return "reset"
+    return "close"
 
 
 def test_an_idle_network_board_hangs_up(virtual: VirtualTicketPrinter) -> None:
