@@ -12,13 +12,15 @@ from drivers.raster.bitmap import Bitmap
 __all__ = ["picture_bitmap"]
 
 _MOST_PX = 16_000_000
+_BLACK, _WHITE = 80, 208
+"""Greys up to the one are black and from the other on white: a dark colour of a logo is not to be full of holes."""
 
 
 @lru_cache(maxsize=16)
 def picture_bitmap(png: bytes, max_width_px: int, max_height_px: int) -> Bitmap:
     """A PNG file on white paper, made smaller to fit and never bigger; white margins are left out.
 
-    Drawings in black keep their edges; greys and colours become dots (Floyd and Steinberg).
+    Dark colours are black; what is between dark and light becomes dots (Floyd and Steinberg).
     Raises ValueError for what is not a PNG picture, or has nothing dark in it.
     """
     try:
@@ -39,5 +41,6 @@ def picture_bitmap(png: bytes, max_width_px: int, max_height_px: int) -> Bitmap:
     size = (max(1, int(grey.width * scale)), max(1, int(grey.height * scale)))
     if size != grey.size:
         grey = grey.resize(size, Image.Resampling.LANCZOS)
-    dots = ImageOps.invert(ImageOps.autocontrast(grey, cutoff=1)).convert("1", dither=Image.Dither.FLOYDSTEINBERG)
+    grey = grey.point([min(255, max(0, (value - _BLACK) * 255 // (_WHITE - _BLACK))) for value in range(256)])
+    dots = ImageOps.invert(grey).convert("1", dither=Image.Dither.FLOYDSTEINBERG)
     return Bitmap(dots.width, dots.height, dots.tobytes())
