@@ -212,7 +212,17 @@ def test_a_grey_picture_becomes_as_dark_as_it_was(tmp_path):
     assert drawn.width_px <= 300
     assert drawn.height_px <= 200
     black = sum(byte.bit_count() for byte in drawn.rows) / (drawn.width_px * drawn.height_px)
-    assert 0.4 < black < 0.6
+    assert 0.5 < black < 0.7  # from dark to light, with the white margin cut off
+
+
+def test_a_dark_colour_has_no_holes_and_a_light_one_no_spots(tmp_path):
+    drawing = Image.new("RGB", (60, 40), (250, 248, 240))
+    drawing.paste((10, 80, 84), (10, 10, 50, 30))
+    drawing.save(tmp_path / "logo.png")
+    drawn = picture_bitmap((tmp_path / "logo.png").read_bytes(), 300, 200)
+    inside = [row[: drawn.width_px] for row in dots(drawn)]
+    assert "1" * 40 in inside[drawn.height_px // 2]
+    assert sum(row.count("1") for row in inside) == 40 * 20
 
 
 @pytest.mark.parametrize("data", [b"", b"<svg/>", b"\x89PNG\r\n\x1a\n broken"])
