@@ -64,7 +64,7 @@ class Marked(PaperPrinter):
 class Site:
     """Three printers of a role, of which the last has no place to tell; and one where only staff are."""
 
-    def __init__(self, store: Store, clock: Clock, kind: SheetKind = SheetKind.TICKET) -> None:
+    def __init__(self, store: Store, clock: Clock, kind: SheetKind, device_clock: DeviceClock) -> None:
         self.kind, self.store, self.clock = kind, store, clock
         role = TICKETS if kind is SheetKind.TICKET else WRISTBANDS
         self.paper = {name: Marked(name) for name in ("first", "second", "nameless", "staff", "staff2")}
@@ -75,7 +75,7 @@ class Site:
             *(Printer(name, role, self.paper[name], is_staff_side=True, place=place) for name, place in there),
         )
         self.maker = JobMaker(SITE, self.printers, lambda _, english: english)
-        self.queue = PrintQueue("entrance", store, ListHub(), News(), clock, HURRIED)
+        self.queue = PrintQueue("entrance", store, ListHub(), News(), clock, device_clock)
         self.queue.changed = self._changed
         self._stirred = asyncio.Event()
 
@@ -128,10 +128,12 @@ class Site:
 
 
 @asynccontextmanager
-async def site_in(folder: Path, kind: SheetKind = SheetKind.TICKET) -> AsyncIterator[Site]:
+async def site_in(
+    folder: Path, kind: SheetKind = SheetKind.TICKET, clock: DeviceClock = HURRIED
+) -> AsyncIterator[Site]:
     config = StoreConfig(folder=folder / "data", key_file=key_file(folder))
     async with open_store(tables.SCHEMA, config) as store:
-        yield Site(store, Clock(NOW), kind)
+        yield Site(store, Clock(NOW), kind, clock)
 
 
 @pytest.mark.parametrize("cause", [Cause.PAPER_OUT, Cause.COVER_OPEN, Cause.OFFLINE, Cause.NO_ANSWER])
