@@ -97,11 +97,18 @@ def demand(transmit: Transmit, apdu: bytes, what: str) -> bytes:
 
 
 def _ask(transmit: Transmit, apdu: bytes) -> tuple[bytes, int]:
-    """A card that does not know the P2 = 0C of a SELECT is asked again with 00, for a template that nobody needs."""
+    """As ``transmit``, but a SELECT that the card wants otherwise is asked once more.
+
+    Generations of one card differ in whether they give a template (P2 = 00), can leave it out (P2 = 0C) or want to be
+    told its length (Le).
+    """
     data, sw = transmit(apdu)
+    is_select = apdu[1] == 0xA4 and len(apdu) > 5
+    if is_select and sw == Status.WRONG_LENGTH:
+        return transmit(apdu + b"\x00")
     is_p2_unknown = sw in (Status.INCORRECT_PARAMETERS_P1_P2, Status.WRONG_PARAMETERS_P1_P2)
-    if is_p2_unknown and apdu[1] == 0xA4 and apdu[3] & 0x0C == 0x0C:
-        return transmit(apdu[:3] + bytes((apdu[3] & 0xF3,)) + apdu[4:])
+    if is_select and is_p2_unknown and apdu[3] in (0x00, 0x0C):
+        return transmit(apdu[:3] + bytes((apdu[3] ^ 0x0C,)) + apdu[4:])
     return data, sw
 
 

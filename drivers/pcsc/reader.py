@@ -204,11 +204,7 @@ class PcscReader:
             scard.SCardDisconnect(handle, scard.SCARD_UNPOWER_CARD)
 
     def _read_same_card(self, transmit: Transmit) -> Card:
-        kind = next((kind for kind in self._card_kinds if kind.is_present(transmit)), None)
-        if kind is None:
-            known = ", ".join(kind.name for kind in self._card_kinds) or "none"
-            what = f"not a card that can be read here (known kinds: {known})"
-            raise CardUnreadable(self._name, Reason.CARD_NOT_SUPPORTED, what)
+        kind = self._kind_of_card(transmit)
         number = kind.read_id(transmit)
         card = kind.read(transmit)
         if kind.read_id(transmit) != number:
@@ -216,6 +212,19 @@ class PcscReader:
         if is_expired(card, self._today()):
             raise CardUnreadable(self._name, Reason.CARD_EXPIRED, "the last day of the card is over")
         return card
+
+    def _kind_of_card(self, transmit: Transmit) -> CardKind:
+        """The first kind that claims the card. One that the card answers with nonsense does not hide the next."""
+        trouble: CardUnreadable | None = None
+        for kind in self._card_kinds:
+            try:
+                if kind.is_present(transmit):
+                    return kind
+            except CardUnreadable as refusal:
+                trouble = trouble or refusal
+        known = ", ".join(kind.name for kind in self._card_kinds) or "none"
+        what = f"not a card that can be read here (known kinds: {known})"
+        raise trouble or CardUnreadable(self._name, Reason.CARD_NOT_SUPPORTED, what)
 
     def _explain(self, code: int) -> DeviceError:
         """What a failed exchange was: pcscd says "not transacted" first and "removed" only at its next poll."""

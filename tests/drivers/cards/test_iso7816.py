@@ -177,10 +177,23 @@ def test_a_status_word_is_a_reason_for_staff(sw: int, reason: Reason) -> None:
 
 
 @pytest.mark.parametrize("refused", ["6A86", "6B00"])
-def test_a_card_that_wants_to_give_a_template_is_asked_for_it(refused: str) -> None:
-    card = ScriptedCard(refused, "6F009000")
+def test_a_card_that_wants_to_give_a_template_or_none_is_asked_otherwise(refused: str) -> None:
+    card = ScriptedCard(refused, "6F009000", refused, "9000")
     assert demand(handle_status(card), select(AID), "SELECT") == b"\x6f\x00"
-    assert [command[4:8] for command in card.commands] == ["040C", "0400"]
+    assert is_selected(handle_status(card), select(AID, 0x00))
+    assert [command[4:8] for command in card.commands] == ["040C", "0400", "0400", "040C"]
+
+
+def test_a_card_that_wants_to_be_told_the_length_of_its_template_is_told() -> None:
+    card = ScriptedCard("6700", "6F009000")
+    assert is_selected(handle_status(card), select(AID, 0x00))
+    assert card.commands[1] == card.commands[0] + "00"
+
+
+def test_no_other_command_is_asked_otherwise() -> None:
+    card = ScriptedCard("6700")
+    with pytest.raises(CardUnreadable, match="6700 wrong length"):
+        demand(handle_status(card), bytes.fromhex("00CA1100020000"), "GET DATA")
 
 
 def test_a_file_by_its_identifier_is_one_command() -> None:

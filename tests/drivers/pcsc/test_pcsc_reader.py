@@ -109,6 +109,30 @@ def test_a_failed_command_voids_the_read_even_if_the_kind_of_card_ignores_it(
     reader.close()
 
 
+class BewilderedKind(Egk):
+    """A kind of card that the card answers with nonsense."""
+
+    def is_present(self, transmit: Transmit) -> bool:
+        raise CardUnreadable("card", Reason.CARD_UNREADABLE, "nonsense")
+
+
+def test_a_kind_that_can_make_nothing_of_a_card_does_not_hide_the_one_that_can(
+    pcscd: PrivatePcscd, desk: PcscDesk
+) -> None:
+    reader = new_reader(pcscd, card_kinds=[BewilderedKind(), Egk()])
+    reader.open()
+    desk.hand.insert(ANNA.id)
+    assert reader.wait_for_card(SEEN_WITHIN_S)
+    assert reader.read_card() == card_of(ANNA)
+    desk.hand.swap("no-health-card")
+    assert reader.wait_for_removal(SEEN_WITHIN_S)
+    assert reader.wait_for_card(SEEN_WITHIN_S)
+    with pytest.raises(CardUnreadable, match="nonsense") as refusal:
+        reader.read_card()
+    assert refusal.value.reason == Reason.CARD_UNREADABLE
+    reader.close()
+
+
 @pytest.mark.parametrize("apdus", [1, 4, 7, 12])
 def test_a_card_that_is_swapped_during_the_read_gives_no_data(open_desk: PcscDesk, apdus: int) -> None:
     open_desk.hand.insert(ANNA.id)
