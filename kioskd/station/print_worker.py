@@ -91,7 +91,10 @@ class PrintWorker:
 
     async def run(self) -> None:
         """Works until the printer is gone: ends by DeviceUnavailable or StoreLost only."""
-        await self._settle_by_odometer()
+        try:
+            await self._settle_by_odometer()
+        except StoreError as error:  # it stays UNKNOWN, and the desk is asked
+            self._book.store_refused(error)
         while True:
             self._wake.clear()
             try:
