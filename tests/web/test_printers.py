@@ -285,7 +285,8 @@ async def test_the_console_leads_to_the_printer_that_needs_a_hand(rig: Rig, open
     await enter(visit, rig)
     alerts = visit.page.locator(".alerts li")
     await expect(alerts).to_have_count(2)
-    await expect(alerts.nth(1)).to_contain_text("The paper is nearly out. Have a new roll ready. About 15 tickets are left.")
+    words = "The paper is nearly out. Have a new roll ready. About 15 tickets are left."
+    await expect(alerts.nth(1)).to_contain_text(words)
     await visit.assert_accessible()
     await visit.page.click(".alerts li:nth-child(2) a")
     await expect(visit.page.locator("h1")).to_have_text("Ticket printer, beside the door")
