@@ -90,12 +90,12 @@ async def refused(doing: Awaitable[None], rule: str) -> str:
 # --- what a band is -----------------------------------------------------------------------------------------------
 
 
-async def test_a_check_in_makes_a_band_where_its_area_gives_them_out(hub: HubUnderTest) -> None:
-    await front_desk(hub)
-    assert await band(hub) == BandRow(1, 1, BandState.DUE)
+async def test_a_check_in_makes_a_band_where_its_area_gives_them_out(sqlite_hub: HubUnderTest) -> None:
+    await front_desk(sqlite_hub)
+    assert await band(sqlite_hub) == BandRow(1, 1, BandState.DUE)
     asked = request(2)
-    await hub.site.check_in(replace(asked, appointment=replace(asked.appointment, area="lab")))
-    assert (await row(hub)).band is None
+    await sqlite_hub.site.check_in(replace(asked, appointment=replace(asked.appointment, area="lab")))
+    assert (await row(sqlite_hub)).band is None
 
 
 async def test_the_numbers_of_a_patients_bands_rise_over_all_visits(sqlite_hub: HubUnderTest) -> None:
@@ -145,35 +145,37 @@ async def test_an_ordered_band_is_whole_for_its_station_and_for_no_other(hub: Hu
     assert PrintOrdered(NOW, "entrance", check_in_id, BAND) in await hub.heard()
 
 
-async def test_an_order_is_open_until_a_station_reports_its_sheet(hub: HubUnderTest) -> None:
-    ticket = await front_desk(hub)
-    await hub.desk.sheets.print_band(ticket, 1, BANDS, "anna")
-    assert len(await hub.site.orders("entrance")) == 1
-    await report(hub, BAND, 1, PrintState.QUEUED)
-    assert await hub.site.orders("entrance") == []
-    assert (await band(hub)).state is BandState.WAITING
+async def test_an_order_is_open_until_a_station_reports_its_sheet(sqlite_hub: HubUnderTest) -> None:
+    ticket = await front_desk(sqlite_hub)
+    await sqlite_hub.desk.sheets.print_band(ticket, 1, BANDS, "anna")
+    assert len(await sqlite_hub.site.orders("entrance")) == 1
+    await report(sqlite_hub, BAND, 1, PrintState.QUEUED)
+    assert await sqlite_hub.site.orders("entrance") == []
+    assert (await band(sqlite_hub)).state is BandState.WAITING
 
 
-async def test_an_order_that_no_station_takes_in_time_is_withdrawn_and_can_be_made_again(hub: HubUnderTest) -> None:
-    ticket = await front_desk(hub)
-    await hub.desk.sheets.print_band(ticket, 1, BANDS, "anna")
-    hub.clock.now += BEGIN_WITHIN
-    assert await hub.site.orders("entrance") == []
-    found = await band(hub)
+async def test_an_order_that_no_station_takes_in_time_is_withdrawn_and_can_be_made_again(
+    sqlite_hub: HubUnderTest,
+) -> None:
+    ticket = await front_desk(sqlite_hub)
+    await sqlite_hub.desk.sheets.print_band(ticket, 1, BANDS, "anna")
+    sqlite_hub.clock.now += BEGIN_WITHIN
+    assert await sqlite_hub.site.orders("entrance") == []
+    found = await band(sqlite_hub)
     assert (found.state, found.order and found.order.is_withdrawn) == (BandState.NOT_PRINTED, True)
-    await hub.desk.sheets.print_band(ticket, 1, BANDS, "bert")
-    [order] = await hub.site.orders("entrance")
+    await sqlite_hub.desk.sheets.print_band(ticket, 1, BANDS, "bert")
+    [order] = await sqlite_hub.site.orders("entrance")
     assert (order.copy, order.band_number) == (2, 2)
 
 
-async def test_what_comes_out_of_a_withdrawn_order_after_all_is_void_and_said(hub: HubUnderTest) -> None:
-    ticket = await front_desk(hub)
-    await hub.desk.sheets.print_band(ticket, 1, BANDS, "anna")
-    hub.clock.now += BEGIN_WITHIN
-    await hub.desk.sheets.print_band(ticket, 1, BANDS, "bert")
-    assert (await band(hub)).void == (VoidBand(1, None, came_out=False),)
-    await printed(hub, 1)
-    found = await band(hub)
+async def test_what_comes_out_of_a_withdrawn_order_after_all_is_void_and_said(sqlite_hub: HubUnderTest) -> None:
+    ticket = await front_desk(sqlite_hub)
+    await sqlite_hub.desk.sheets.print_band(ticket, 1, BANDS, "anna")
+    sqlite_hub.clock.now += BEGIN_WITHIN
+    await sqlite_hub.desk.sheets.print_band(ticket, 1, BANDS, "bert")
+    assert (await band(sqlite_hub)).void == (VoidBand(1, None, came_out=False),)
+    await printed(sqlite_hub, 1)
+    found = await band(sqlite_hub)
     assert found.void == (VoidBand(1, None, came_out=True),)
     assert (found.number, found.state) == (2, BandState.ORDERED)
 
@@ -275,24 +277,24 @@ async def test_sixteen_answers_at_once_are_one_answer(hub: HubUnderTest) -> None
     assert len(await trail(hub)) == 1
 
 
-async def test_a_station_that_starts_again_changes_no_answer_of_staff(hub: HubUnderTest) -> None:
+async def test_a_station_that_starts_again_changes_no_answer_of_staff(sqlite_hub: HubUnderTest) -> None:
     """After a restart a station tells of every recent job again: its UNKNOWN is older than the answer."""
-    ticket = await front_desk(hub)
-    await unknown(hub)
-    await hub.desk.sheets.band_did_not_come_out(ticket, 1, BANDS, "anna")
-    await printed(hub, 2)
+    ticket = await front_desk(sqlite_hub)
+    await unknown(sqlite_hub)
+    await sqlite_hub.desk.sheets.band_did_not_come_out(ticket, 1, BANDS, "anna")
+    await printed(sqlite_hub, 2)
     for _ in range(2):
-        await unknown(hub)
-    found = await band(hub)
+        await unknown(sqlite_hub)
+    found = await band(sqlite_hub)
     assert (found.number, found.state, found.void) == (2, BandState.PRINTED, (VoidBand(1, Cause.DENIED, False),))
 
 
-async def test_a_denied_band_that_the_printer_counted_later_is_said_to_be_out(hub: HubUnderTest) -> None:
-    ticket = await front_desk(hub)
-    await unknown(hub)
-    await hub.desk.sheets.band_did_not_come_out(ticket, 1, BANDS, "anna")
-    await printed(hub, 1)
-    assert (await band(hub)).void == (VoidBand(1, Cause.DENIED, came_out=True),)
+async def test_a_denied_band_that_the_printer_counted_later_is_said_to_be_out(sqlite_hub: HubUnderTest) -> None:
+    ticket = await front_desk(sqlite_hub)
+    await unknown(sqlite_hub)
+    await sqlite_hub.desk.sheets.band_did_not_come_out(ticket, 1, BANDS, "anna")
+    await printed(sqlite_hub, 1)
+    assert (await band(sqlite_hub)).void == (VoidBand(1, Cause.DENIED, came_out=True),)
 
 
 # --- put on, replaced ---------------------------------------------------------------------------------------------
