@@ -183,11 +183,13 @@ class ZplDevice:
         return ProofKind.ODOMETER if self._has_odometer else ProofKind.FENCE
 
     def _identify(self) -> None:
-        """Clear what a broken transmission left, and learn the model. A mute printer is open all the same."""
+        """Clear what a broken transmission left, and learn model and proof. A mute printer is open all the same."""
         begin = _END_OF_LINE + (_CANCEL_PARTIAL if self._may_hold_part else b"")
         look = self._look(begin + b"~HI~HS", IDENTIFY_WITHIN_S)
         if look.host is not None and look.host.is_format_partial:
-            self._look(_CANCEL_PARTIAL + b"~HI~HS", IDENTIFY_WITHIN_S)
+            look = self._look(_CANCEL_PARTIAL + b"~HI~HS", IDENTIFY_WITHIN_S)
+        while look.host is not None and self._has_odometer is None:
+            look = self._look(b"~HI~HS", IDENTIFY_WITHIN_S)
 
     def _look(self, query: bytes, within_s: float) -> _Look:
         """Ask ``query`` (with ``~HS`` in it) and the odometer. Raises DeviceUnavailable, and closes then."""
@@ -255,7 +257,6 @@ class ZplPrinter(ZplDevice):
             return band_zpl(sheet, self._band)
         except ContentRefused as error:
             raise NotPrinted(self._name, Cause.CONTENT_REFUSED, str(error)) from None
-
 
     def render_self_test(self, sheet: SelfTestSheet) -> bytes:
         try:
