@@ -284,8 +284,7 @@ async def test_every_state_of_a_sheet_and_the_record_has_words(rig: Rig, client:
         row("A0", "Name", "N", record=states[0], sheets=tuple(sheets)),
         *(row(f"A{n}", "Name", "N", record=state) for n, state in enumerate(states) if n),
     )
-    for number, _ in enumerate(states):
-        text = (await client.get(f"/?ticket={ticket_id(f'A{number}')}")).text
+    text = "".join([(await client.get(f"/?ticket={ticket_id(f'A{n}')}")).text for n, _ in enumerate(states)])
     for words in ("not known whether it came out", "paper is out", "the printer counted it", "not yet in the record"):
         assert words in text
 
