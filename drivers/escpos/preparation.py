@@ -48,6 +48,11 @@ def process_id(id_bytes: bytes) -> bytes:
     return b"\x1d(H\x06\x0000" + id_bytes
 
 
+def _fences(count: int) -> bytes:
+    """A clone that prints them as letters loses those to ``ESC @`` before a line of paper is full."""
+    return b"".join(FENCE * min(8, count - at) + INITIALIZE for at in range(0, count, 8))
+
+
 class Preparation:
     """What is known of the printer from one epoch to the next: ``begin``, ``is_done`` until it is, ``end``."""
 
@@ -146,7 +151,7 @@ class Preparation:
         rest = INITIALIZE + (b"" if self._config.cut == "none" else CUT) if self._is_rest_due else b""
         question = b"" if self._config.known.process_id == "absent" else process_id(self._probe_id)
         probe = INITIALIZE + question + _ASK_MAKER_AND_MODEL + INITIALIZE + STATUS_BACK
-        set_up = rest + FENCE * self._fences_owed + probe + FENCE
+        set_up = rest + _fences(self._fences_owed) + probe + FENCE
         self._set_up_bytes = len(set_up)
         if self._write(connection, set_up, deadline):
             raise DeviceUnavailable(self._name, "the printer took half of its set-up, and no more in time")

@@ -21,7 +21,7 @@ from drivers.escpos.virtual_commands import REAL_TIME
 from drivers.escpos.virtual_paper import SCAN_GROUND_PX
 from kioskd.core.printing import Cause, PrinterNote, ProofKind
 from kioskd.errors import DeviceUnavailable
-from tests.drivers.escpos.broken_lines import ANYWHERE, DRAWN, LATIN, reference
+from tests.drivers.escpos.broken_lines import ANYWHERE, DRAWN, HURRIED, LATIN, reference
 from tests.drivers.ticket_printer_contract import TICKET, WITHIN_S, ticket
 
 DRAWER = b"\x10\x14\x01\x00\x05"
@@ -168,6 +168,22 @@ def test_a_clone_without_a_name_has_none() -> None:
         driver = opened(nameless)
         assert (driver.status().model, driver.status().proof) == ("", ProofKind.COMPLETION)
         driver.close()
+
+
+def test_a_clone_that_knows_nothing_and_prints_it_all_prints_no_question_and_proves_nothing() -> None:
+    quirks = Quirks(has_process_id=False, has_fence=False, maker="", prints_unknown=True)
+    with with_quirks(quirks) as clone:
+        config = EscposConfig(port=f"tcp://127.0.0.1:{clone.port}")
+        driver = EscposPrinter("ticket", config, HURRIED)
+        for count in (1, 2):
+            driver.open()
+            while not driver.status().is_ready:
+                assert len(clone.sheets) < count
+            assert driver.status().proof is ProofKind.NONE
+            driver.send(LATIN, count)
+            assert clone.wait_for_sheets(count, WITHIN_S)
+            driver.close()
+        assert [sheet.picture.rows for sheet in clone.sheets] == [reference(LATIN)] * 2
 
 
 @pytest.mark.parametrize("payload", [LATIN, DRAWN], ids=["letters", "drawn"])
