@@ -7,6 +7,7 @@ works as a plain link, and stays while the page is refreshed.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import UUID
@@ -17,6 +18,7 @@ from starlette.exceptions import HTTPException
 from kioskd.core.printing import Cause, PrintState, SheetKind
 from kioskd.hub.sheet_view import BandReason, BandState, PrinterName, TicketReason
 from kioskd.hub.view import ConsoleView, Desk, DeviceRow, QueueRow, SheetRow
+from kioskd.ports import PULSE_KIND
 
 Command = Callable[[UUID, FormData, str], Awaitable[None]]
 E = TypeVar("E", bound=StrEnum)
@@ -66,7 +68,9 @@ def context(view: ConsoleView, in_hand: QueueRow | None, ask: str) -> dict[str, 
         "ticket_sheet": ticket_sheet,
         "ticket_copy": ticket_copy,
         "may_print_ticket_again": may_print_ticket_again,
-        "unknown_sheets": [(r, s) for r in view.rows for s in r.sheets if s.state is PrintState.UNKNOWN],
+        "is_asked": is_asked,
+        "printer_of": lambda station, name: _printer_row(view, station, name),
+        "unknown_sheets": [(r, s) for r in view.rows for s in r.sheets if is_asked(s)],
         "late_bands": [
             (r, v) for r in view.rows if r.band for v in r.band.void if v.came_out and v.cause is not Cause.REPLACED
         ],
@@ -89,6 +93,11 @@ def _may_ask(ask: str, row: QueueRow) -> bool:
             return False
 
 
+def is_asked(sheet: SheetRow) -> bool:
+    """Whether staff can tell what nobody else can: a sheet of which they have said nothing yet."""
+    return sheet.state is PrintState.UNKNOWN and sheet.cause is not Cause.DENIED
+
+
 def ticket_sheet(row: QueueRow) -> SheetRow | None:
     """The newest ticket of a visit, as far as the hub has heard of it."""
     return next((s for s in row.sheets if s.kind in _TICKETS), None)
@@ -109,11 +118,17 @@ def may_print_ticket_again(row: QueueRow) -> bool:
 
 def _printers(view: ConsoleView, kind: str, *, staff_side_only: bool) -> list[DeviceRow]:
     """Those that work first, and among them those that staff can reach; bands elsewhere only where there is none."""
+    silent = {d.station for d in view.devices if d.kind == PULSE_KIND and d.state == "unavailable"}
     found = [d for d in view.devices if d.kind == kind and d.state != "disabled"]
+    found = [replace(d, state="unavailable") if d.station in silent else d for d in found]
     at_desk = [d for d in found if d.is_staff_side]
     if staff_side_only and at_desk:
         found = at_desk
     return sorted(found, key=lambda d: (d.state != "ready", not d.is_staff_side, d.station, d.device))
+
+
+def _printer_row(view: ConsoleView, station: str, name: str) -> DeviceRow | None:
+    return next((d for d in view.devices if (d.station, d.device) == (station, name)), None)
 
 
 def _copy(form: FormData) -> int:

@@ -62,7 +62,7 @@ async def test_every_state_of_a_band_has_words_and_the_buttons_that_fit(desk: Ba
 
         await has("Wristband 1", "not printed yet", "Print band", but=("Band is on", "New band"))
         await desk.desk.sheets.print_band(row.ticket_id, 1, BANDS, "bert")
-        await has("waits for the printer’s station", "bert ordered it at", but=("Print band",))
+        await has("waits for the printer’s station", "bert ordered it at", "Printer: Desk left", but=("Print band",))
         await desk.said(row, BAND, PrintState.QUEUED, cause=Cause.PAPER_OUT)
         await has("paper is out", but=("Print band", "Band is on"))
         await desk.said(row, BAND, PrintState.SENT)
@@ -177,9 +177,22 @@ async def test_staff_choose_among_their_own_printers_and_the_one_that_works_come
     async with desk.client() as client:
         await signed_in(desk, client)
         text = await shown(client, row.ticket_id, "print-band")
-    choice = text[text.index("<select") : text.index("</select>")]
-    assert choice.index("Desk right") < choice.index("Desk left (not reachable)")
-    assert "Kiosk" not in choice
+        choice = text[text.index("<select") : text.index("</select>")]
+        assert choice.index("Desk right") < choice.index("Desk left (not reachable)")
+        assert "Kiosk" not in choice
+
+
+async def test_a_ticket_that_staff_deny_is_asked_for_no_more_and_can_be_printed_again(desk: BandDesk) -> None:
+    row = await desk.check_in()
+    await desk.said(row, TICKET, PrintState.UNKNOWN, cause=Cause.NOT_CONFIRMED)
+    async with desk.client() as client:
+        await signed_in(desk, client)
+        assert "It came out" in await shown(client, row.ticket_id)
+        await press(client, row, "ticket-again", copy=1, reason="not-out", printer="entrance/tickets")
+        text = await shown(client, row.ticket_id)
+        assert "It came out" not in text
+        assert "Print again" not in text
+        assert "staff saw none come out" in text
 
 
 async def test_the_questions_are_there_in_german(tmp_path: Path) -> None:
