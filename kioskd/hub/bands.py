@@ -1,4 +1,4 @@
-"""Wristbands in hub.db: each one with its own number (GS1 AI 8019) and the patient as it says. Runs in transactions.
+"""Wristbands in hub.db: each one with its own number (GS1 AI 8019) and the patient as it says. Inside transactions.
 
 Copy 1 is made at the check-in; every further one takes the place of the one before, so the newest copy is the band that
 counts. How a band printed is the ``sheet`` row of the same copy.
@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from kioskd.core.patient import Identifier, PartialDate, Patient, Sex
 from kioskd.hub import tickets
@@ -26,16 +26,19 @@ class Band:
     check_in_id: UUID
     copy: int
     number: int
-    patient: Patient
     put_on_by: str = ""
     put_on_at: datetime | None = None
+
+
+_BAND: Select[Any] = select(band.c.check_in_id, band.c.copy, band.c.number, band.c.put_on_by, band.c.put_on_at)
+"""Without the patient: the console reads all bands of a day again and again."""
 
 
 def make(connection: Connection, check_in_id: UUID, patient: Patient) -> Band:
     """The next band of a check-in, with the patient's next number."""
     last = newest(connection, check_in_id)
     number = tickets.next_band(connection, patient.id)
-    made = Band(check_in_id, 1 if last is None else last.copy + 1, number, patient)
+    made = Band(check_in_id, 1 if last is None else last.copy + 1, number)
     connection.execute(
         insert(band).values(
             check_in_id=check_in_id, copy=made.copy, number=number, patient=_stored(patient), put_on_by=""
@@ -46,21 +49,27 @@ def make(connection: Connection, check_in_id: UUID, patient: Patient) -> Band:
 
 def load(connection: Connection, check_in_id: UUID, copy: int) -> Band | None:
     """One band."""
-    query = select(band).where(band.c.check_in_id == check_in_id, band.c.copy == copy)
+    query = _BAND.where(band.c.check_in_id == check_in_id, band.c.copy == copy)
     row = connection.execute(query).one_or_none()
     return None if row is None else _band(row)
 
 
+def patient_of(connection: Connection, which: Band) -> Patient:
+    """The patient as a band says, every letter of the name."""
+    where = (band.c.check_in_id == which.check_in_id) & (band.c.copy == which.copy)
+    return _patient(connection.execute(select(band.c.patient).where(where)).scalar_one())
+
+
 def newest(connection: Connection, check_in_id: UUID) -> Band | None:
     """The band of a check-in that counts."""
-    query = select(band).where(band.c.check_in_id == check_in_id).order_by(band.c.copy.desc()).limit(1)
+    query = _BAND.where(band.c.check_in_id == check_in_id).order_by(band.c.copy.desc()).limit(1)
     row = connection.execute(query).one_or_none()
     return None if row is None else _band(row)
 
 
 def of_day(connection: Connection, day: date) -> dict[UUID, Sequence[Band]]:
     """All bands of a business day's check-ins, oldest copy first."""
-    query = select(band).join(ticket, ticket.c.check_in_id == band.c.check_in_id).where(ticket.c.business_day == day)
+    query = _BAND.join(ticket, ticket.c.check_in_id == band.c.check_in_id).where(ticket.c.business_day == day)
     found: dict[UUID, list[Band]] = {}
     for row in connection.execute(query.order_by(band.c.copy)):
         found.setdefault(row.check_in_id, []).append(_band(row))
@@ -74,7 +83,7 @@ def put_on(connection: Connection, which: Band, staff: str, now: datetime) -> No
 
 
 def _band(row: Row[Any]) -> Band:
-    return Band(row.check_in_id, row.copy, row.number, _patient(row.patient), row.put_on_by, row.put_on_at)
+    return Band(row.check_in_id, row.copy, row.number, row.put_on_by, row.put_on_at)
 
 
 def _stored(patient: Patient) -> dict[str, Any]:

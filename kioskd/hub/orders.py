@@ -149,7 +149,7 @@ def _whole(connection: Connection, rules: SiteRules, order: Order) -> PrintOrder
         order.ordered_at,
         row.language if row is not None else "",
         said,
-        band.patient if band else None,
+        bands.patient_of(connection, band) if band else None,
         band.number if band else None,
     )
 

@@ -71,7 +71,7 @@ class StaffSheets:
             if not _may_still_be_that_one(connection, visit, held, printer):
                 if held.sheet is None:
                     _void(connection, held, printer, None, now)
-                band = bands.make(connection, visit.check_in_id, band.patient)
+                band = bands.make(connection, visit.check_in_id, bands.patient_of(connection, band))
             event = _order(connection, visit, SheetKind.WRISTBAND, band.copy, printer, staff, "", now)
             return {"band": str(band.number), "printer": str(printer)}, [event]
 
@@ -178,7 +178,7 @@ def _in_its_place(
 ) -> Done:
     """The band in hand is void, and a new one is ordered."""
     _void(connection, held, printer, cause, now)
-    new = bands.make(connection, visit.check_in_id, held.band.patient)
+    new = bands.make(connection, visit.check_in_id, bands.patient_of(connection, held.band))
     event = _order(connection, visit, SheetKind.WRISTBAND, new.copy, printer, staff, reason, now)
     detail = {"void": str(held.band.number), "band": str(new.number), "printer": str(printer)}
     return detail | ({"reason": reason} if reason else {}), [event]

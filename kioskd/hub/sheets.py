@@ -7,6 +7,7 @@ knows, and these rules decide whatever the order of arrival:
 * What staff settled (PRINTED with the proof STAFF, or VOID) stays. The answer is not sent back to the station: its job
   stays UNKNOWN there, which makes it do nothing, and when it says so again that changes nothing here.
 * A sheet that a machine proved PRINTED stays PRINTED.
+* So does their word that a ticket did not come out (UNKNOWN with the cause DENIED), until a machine proves that it did.
 * A sheet that is over does not wait again, nor is it being printed again.
 * Proof that a VOID band came out after all is noted beside its state: somebody must destroy it.
 * Everything else is as it was said last.
@@ -53,6 +54,8 @@ def settle(known: Sheet | None, said: Sheet) -> Sheet:
         is_news = said.state is PrintState.PRINTED and said.proof is not ProofKind.STAFF and known.proof is None
         return replace(known, proof=said.proof or ProofKind.NONE) if is_news else known
     if known.state is PrintState.PRINTED:
+        return known
+    if known.cause is Cause.DENIED and said.state is PrintState.UNKNOWN:
         return known
     if known.state in _OVER and said.state not in _OVER:
         return known

@@ -26,7 +26,7 @@ reports = st.one_of(
     st.just(said(PrintState.EXPIRED, cause=Cause.PAPER_OUT)),
     MACHINE.map(lambda proof: said(PrintState.PRINTED, proof)),
 )
-answers = st.sampled_from(["came out", "denied", "replaced"])
+answers = st.sampled_from(["came out", "denied", "denied ticket", "replaced"])
 
 
 def answered(known: Sheet | None, answer: str) -> Sheet | None:
@@ -38,6 +38,8 @@ def answered(known: Sheet | None, answer: str) -> Sheet | None:
         return replace(known, state=PrintState.VOID, cause=Cause.REPLACED) if is_out else known
     if known.state is not PrintState.UNKNOWN:
         return known
+    if answer == "denied ticket":
+        return replace(known, cause=Cause.DENIED)
     if answer == "denied":
         return replace(known, state=PrintState.VOID, cause=Cause.DENIED)
     return replace(known, state=PrintState.PRINTED, proof=ProofKind.STAFF, cause=None)
@@ -60,6 +62,8 @@ def test_no_report_undoes_an_answer_or_a_proof(words: list[Sheet | str]) -> None
             assert known == before
         if before.state in OVER:
             assert known.state in OVER
+        if before.cause is Cause.DENIED and word.state is PrintState.UNKNOWN:
+            assert known == before, "it would be asked again"
 
 
 @given(st.lists(reports, min_size=1, max_size=8), st.data())
