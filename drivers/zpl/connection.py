@@ -139,19 +139,22 @@ def connect(device: str, address: LineAddress, clock: DeviceClock, doors: Doors 
 
     Raises DeviceUnavailable, in words of its own when another host holds the port for one host.
     """
-    first = address if address.tcp_port or address.kind != "tcp" else replace(address, tcp_port=doors.single)
+    is_left_open = address.kind == "tcp" and not address.tcp_port
+    first = replace(address, tcp_port=doors.single) if is_left_open else address
     try:
         connection = Connection(device, first, clock)
+        connection.door = f"port {doors.single}" if is_left_open else ""
     except DeviceUnavailable as error:
         if not isinstance(error.__cause__, ConnectionRefusedError):
             raise
-        refuse_if_held(device, first, clock, doors)
-        if address.tcp_port:
+        if not is_left_open:
+            refuse_if_held(device, first, clock, doors)
             raise
         connection = Connection(device, replace(first, tcp_port=doors.shared), clock)
         connection.door = f"port {doors.shared}"
-    else:
-        connection.door = "" if address.tcp_port or address.kind != "tcp" else f"port {doors.single}"
+        if _is_held(connection, doors.single):
+            connection.close()
+            raise _held(device, first) from error
     return connection
 
 
@@ -166,16 +169,24 @@ def refuse_if_held(device: str, address: LineAddress, clock: DeviceClock, doors:
         connection = Connection(device, replace(address, tcp_port=doors.shared), clock)
     except DeviceUnavailable:
         return
+    is_held = _is_held(connection, address.tcp_port)
+    connection.close()
+    if is_held:
+        raise _held(device, address)
+
+
+def _is_held(connection: Connection, port: int) -> bool:
+    """Whether a port that was refused is one that the printer opens to one host: then another one has it."""
     try:
         named = connection.ask(_END_OF_LINE, _SINGLE_PORT, ANSWER_WITHIN_S, wants_host=False).value
     except DeviceUnavailable:
-        return
-    finally:
-        connection.close()
-    if named != str(address.tcp_port):
-        return
+        return False
+    return named == str(port)
+
+
+def _held(device: str, address: LineAddress) -> DeviceUnavailable:
     what = (
         f"another host holds port {address.tcp_port} of the printer at {address.host}, which serves one host at a "
         "time: end the other program, or wait until it was silent for three minutes"
     )
-    raise DeviceUnavailable(device, what)
+    return DeviceUnavailable(device, what)

@@ -8,6 +8,7 @@ be too slow for an answer, which is silence then.
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from drivers.zpl.proof import SETTLED_AFTER_S
 from drivers.zpl.virtual import Break, Fault
 from kioskd.core.printing import Cause, ProofKind
 from kioskd.errors import DeviceUnavailable, NotPrinted
+from tests.drivers.wristband_printer_contract import SHEET
 from tests.drivers.zpl.bench import SHORT_S, TRIES, WITHIN_S, Bench, bench, serial_bench
+from tests.drivers.zpl.zpl_oracle import HOSTILE, is_band
 
 SLOW_MM_S = 20.0
 """A band takes 14 s of the hurried clock, 0.3 of the machine's."""
@@ -362,3 +365,28 @@ def test_a_send_that_the_printer_takes_nothing_of_leaves_no_doubt() -> None:
             at.send()
         with pytest.raises(DeviceUnavailable):
             at.printer.status()
+
+
+# --- names -----------------------------------------------------------------------------------------------------
+
+
+def test_hostile_names_come_out_as_one_band_each_and_do_nothing_else() -> None:
+    """On the band they are text (``test_zpl_names``); at the printer nothing else comes of them."""
+    with bench() as at:
+        rendered = [payload for name in HOSTILE if (payload := _rendered(at, name)) is not None]
+        assert len(rendered) > len(HOSTILE) / 2
+        for out, payload in enumerate(rendered):
+            before, at.payload = at.ready(), payload
+            assert at.proves(at.send(), before) is ProofKind.ODOMETER
+            assert at.came_out == out + 1
+            assert at.hands.sheets[-1] == payload
+            assert is_band(payload)
+        assert at.ready().is_ready
+
+
+def _rendered(at: Bench, name: str) -> bytes | None:
+    """The band of a person of that name, or None where it can't be set on a band."""
+    try:
+        return at.printer.render(replace(SHEET, family=name))
+    except NotPrinted:
+        return None
