@@ -4,4 +4,5 @@
 ``station``  one kiosk PC
 ``hub``      the site's shared state
 ``records``  the bundled records backend
+``preview``  what the site's printers would print, as pictures
 """

@@ -4,6 +4,7 @@
 ``view``      what the kiosk page shows
 ``checkins``  the crash protocol with the hub
 ``intents``   check-ins asked for and not yet answered, in station.db
+``templates`` how a site's tickets look, in plain files; ``sheets`` fills them in
 ``printing``  print jobs in station.db and the worker of each printer
 ``devices``   driver registry, device thread, supervisor
 """

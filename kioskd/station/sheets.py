@@ -87,8 +87,7 @@ def _filled(
         elif line.gap_mm:
             lines.append(TicketLine(LineKind.GAP, size=line.gap_mm))
         elif line.text and all(values[name] for name in line.fields) and _applies(line, form):
-            own = line.text_in(language)
-            text = translate(language, line.text[""]) if own is None else own
+            text = line.text_in(language, translate)
             shown = {name: _value(value, is_right_to_left) for name, value in values.items()}
             lines.append(TicketLine(LineKind.TEXT, text.format(**shown), line.size, line.bold, Align(line.align)))
     return TicketSheet(tuple(_without_idle_gaps(lines)), is_right_to_left)

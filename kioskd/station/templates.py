@@ -9,6 +9,7 @@ for each language; a value stands in braces, and a line whose value is empty on 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -81,9 +82,12 @@ class TemplateLine(Block):
             raise ValueError("expected one of text, logo = true and gap_mm")
         return self
 
-    def text_in(self, language: str) -> str | None:
-        """Its text in a language, or None where that is the translation of the one for every language."""
-        return self.text.get(language)
+    def text_in(self, language: str, translate: Callable[[str, str], str]) -> str:
+        """Its text in a language; in one that the site does not have, the first that there is."""
+        if language in self.text:
+            return self.text[language]
+        everywhere = self.text.get(ANY_LANGUAGE)
+        return next(iter(self.text.values())) if everywhere is None else translate(language, everywhere)
 
     @property
     def is_number(self) -> bool:

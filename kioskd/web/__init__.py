@@ -7,6 +7,7 @@ Read in this order:
 ``pages``     templates, translations, dates, icons and static files
 ``live``      server-sent events: a fragment is rendered again when an event concerns it
 ``kiosk``     the patient's page
+``sheets``    the console's page of what the printers would print
 ``display``   the waiting room's page
 ``lab``       the front desk of the demo as a drawing to play with; ``lab_timeline`` is its chart
 """

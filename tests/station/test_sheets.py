@@ -106,6 +106,13 @@ def test_a_clinician_is_named_only_where_the_site_says_so_and_there_is_one() -> 
         assert texts(ticket_sheet(reply, "en", "Praxis", BERLIN, english, chosen)) == ["A12"]
 
 
+def test_a_text_of_the_site_is_in_the_patients_language_or_else_in_the_first_one() -> None:
+    text = '[[ticket]]\ntext = "{number}"\n\n[[ticket]]\ntext = { de = "Um {time}", en = "At {time}" }\n'
+    form = TicketForm(parse_template(text, "ticket.toml", ("de", "en")))
+    for language, said in (("de", "Um 00:30"), ("en", "At 00:30"), ("tr", "Um 00:30")):
+        assert texts(ticket_sheet(REPLY, language, "Praxis", BERLIN, english, form)) == ["A12", said]
+
+
 def test_a_logo_is_on_the_ticket_and_without_one_there_is_no_gap_for_it() -> None:
     kinds = [line.kind for line in ticket_sheet(REPLY, "en", "Praxis", BERLIN, english).lines]
     assert kinds[0] is LineKind.TEXT
