@@ -8,6 +8,7 @@
     ├── DeviceError              a device did not do what was asked; carries the device's name
     │   ├── DeviceUnavailable    it can't be reached or does not answer; it is opened again later
     │   ├── CardUnreadable       there is a card, and it could not be read whole; carries a reason
+    │   ├── CodeUnreadable       a code was read by a scanner and did not arrive whole
     │   └── NotPrinted           nothing of the sheet reached the paper; sending it again is safe
     ├── RuleViolation            a command that the present state does not allow
     ├── StoreError               the database refused
@@ -29,6 +30,7 @@ __all__ = [
     "AccessDenied",
     "BusError",
     "CardUnreadable",
+    "CodeUnreadable",
     "ConfigError",
     "DeviceError",
     "DeviceUnavailable",
@@ -77,6 +79,10 @@ class CardUnreadable(DeviceError):
     def __init__(self, device: str, reason: str, what: str) -> None:
         super().__init__(device, what)
         self.reason = reason
+
+
+class CodeUnreadable(DeviceError):
+    """A scanner read a code, and it did not arrive whole; the scanner goes on."""
 
 
 class NotPrinted(DeviceError):

@@ -8,7 +8,7 @@ A method MUST return within the seconds it is given plus one. A driver translate
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -48,7 +48,7 @@ class Driver(Protocol):
 
     title: ClassVar[str]
     kind: ClassVar[str]
-    """``card-reader``, ``ticket-printer``, ``wristband-printer`` or ``label-printer``."""
+    """``card-reader``, ``scanner``, ``ticket-printer``, ``wristband-printer`` or ``label-printer``."""
     config: ClassVar[type[DriverConfig]]
 
     def create(self, name: str, config: Any, card_kinds: Sequence[CardKind]) -> Device:
@@ -91,6 +91,34 @@ class CardReader(Device, Protocol):
 
     def wait_for_removal(self, seconds: float) -> bool:
         """Whether the reader is empty, waiting at most ``seconds``. Raises DeviceUnavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedCode:
+    """One code as it was read. Its data are a patient's: they are in no ``repr`` and go into no log."""
+
+    data: bytes = field(repr=False)
+    """What the code holds, byte for byte, without identifier and framing."""
+    symbology: str = ""
+    """Its AIM identifier (ISO/IEC 15424), such as ``]L2``; empty: the scanner does not say."""
+
+
+@runtime_checkable
+class CodeScanner(Device, Protocol):
+    """What reads optical codes: a handheld scanner, or a camera."""
+
+    def wait_for_code(self, seconds: float) -> ScannedCode | None:
+        """The next whole code, waiting at most ``seconds`` for it; None when there was none.
+
+        Codes come in the order in which they were read, each once. Raises CodeUnreadable (there was one and it did not
+        come whole; the next call goes on with the next) or DeviceUnavailable.
+        """
+
+    def set_enabled(self, is_enabled: bool) -> None:
+        """Let it read, or not; it reads once it is open. What was read before and not yet asked for is dropped.
+
+        A scanner that can't be told goes on reading, and its codes are dropped here. Raises DeviceUnavailable.
+        """
 
 
 @dataclass(frozen=True, slots=True)
