@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import subprocess
 import sys
@@ -103,8 +104,16 @@ async def test_without_the_hub_the_kiosk_sends_to_the_desk_and_is_itself_again_w
         )
         await until(lambda: console_shows(receptionist, "A1"))
         await until(lambda: console_shows(receptionist, "entrance-reader"))
+        pages = re.findall(r'href="(/printers/[^"]+)"', await receptionist.look("/printers"))
+        printer = next(address for address in pages if "ticket" in address)
+        await receptionist.send(f"{printer}/test", printer)
+        await until(lambda: is_out(site, TICKETS, 2))
     assert len(await until(lambda: encounters(site))) == 1
-    assert await sheets(site, TICKETS) == 1
+    assert await sheets(site, TICKETS) == 2, "the ticket, and the self-test that was ordered over the broker"
+
+
+async def is_out(site: Processes, printer: str, count: int) -> bool:
+    return await sheets(site, printer) >= count
 
 
 async def console_shows(receptionist: Person, text: str) -> bool:
