@@ -353,6 +353,8 @@ def test_half_a_question_of_an_earlier_connection_takes_none_of_ours(left: bytes
     with VirtualWristbandPrinter(mechanical=False) as virtual:
         with socket.create_connection(("127.0.0.1", virtual.port)) as earlier:
             earlier.sendall(left)
+            earlier.shutdown(socket.SHUT_WR)
+            assert earlier.recv(1) == b"", "the printer has taken it in"
         printer = ZplPrinter("bands", ZplConfig(port=f"tcp://127.0.0.1:{virtual.port}"))
         printer.open()
         assert printer.status().odometer == 1000
