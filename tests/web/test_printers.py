@@ -105,7 +105,7 @@ async def test_its_last_sheets_have_numbers_proofs_and_the_way_to_the_person(cli
         (
             ("–", "the printer confirmed it"),
             ("A18", "waits", "paper is out", f'href="/?ticket={ticket_id("A18")}"'),
-            ("A14", "copy 2", "not known whether it came out", "the printer did not confirm it"),
+            ("A14", "Copy", "not known whether it came out", "the printer did not confirm it"),
             ("D1", "printed", "the patient has it"),
         ),
         strict=True,
