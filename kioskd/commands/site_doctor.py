@@ -21,6 +21,7 @@ from kioskd.commands.printer_doctor import LOOK, examine_printer, in_daemons_han
 from kioskd.config import Config
 from kioskd.errors import BusError, DeviceError, KioskdError, PublishRefused
 from kioskd.hub import tables as hub_tables
+from kioskd.ports import CardReader
 from kioskd.records import tables as records_tables
 from kioskd.roles.running import broker_of
 from kioskd.staff import tables as staff_tables
@@ -233,7 +234,7 @@ def _devices(site: Config, file: Path, is_running: bool) -> Iterator[Finding]:
 async def _device(found: FoundDevice) -> list[Finding]:
     """Open it, ask how it is, close it: nothing is printed and no card is read."""
     thread = CallThread(f"doctor-{found.name}")
-    look = _look_at_reader if found.kind == "card-reader" else examine_printer
+    look = examine_printer if found.kind.endswith("-printer") else _opened
     try:
         return await thread.call(lambda: look(found.name, found.device), 3 * WITHIN_S)
     except CallTimedOut:
@@ -242,13 +243,15 @@ async def _device(found: FoundDevice) -> list[Finding]:
         thread.close()
 
 
-def _look_at_reader(name: str, reader: Any) -> list[Finding]:
+def _opened(name: str, device: Any) -> list[Finding]:
+    """A card reader, or whatever else can be opened."""
     try:
-        reader.open()
+        device.open()
         try:
-            reader.wait_for_card(0.1)
+            if isinstance(device, CardReader):
+                device.wait_for_card(0.1)
         finally:
-            reader.close()
+            device.close()
     except DeviceError as error:
         return [broken(f"device {name} can't be used: {error.what}", LOOK)]
     return [ok(f"device {name} can be opened")]
