@@ -75,6 +75,9 @@ def test_what_a_daemon_that_was_killed_at_any_byte_had_begun_takes_nothing_of_ou
             at.printer.close()
             with socket.create_connection(("127.0.0.1", at.hands.port), WITHIN_S) as killed:
                 killed.sendall(left[:offset])
+                killed.shutdown(socket.SHUT_WR)
+                while killed.recv(99):  # until the printer has taken it in, and hangs up too
+                    pass
             before, out = at.ready(), at.came_out
             assert at.proves(at.send(), before) is ProofKind.ODOMETER
             assert at.came_out == out + 1
