@@ -121,6 +121,59 @@ class CodeScanner(Device, Protocol):
         """
 
 
+class Guidance(StrEnum):
+    """What would make a picture of a held-up card or code better. The words for it are the page's."""
+
+    NOTHING = "nothing"
+    """Nothing is held up."""
+    GOOD = "good"
+    CLOSER = "closer"
+    FURTHER = "further"
+    MIDDLE = "middle"
+    """It is half out of the picture."""
+    FLATTER = "flatter"
+    STILL = "still"
+    DARK = "dark"
+    SHINY = "shiny"
+
+
+@dataclass(frozen=True, slots=True)
+class CameraPicture:
+    """What a camera sees now, small, for the person in front of it. Never stored, and in no ``repr``."""
+
+    jpeg: bytes = field(repr=False)
+    guidance: Guidance
+    number: int
+    """Rises with each picture; a picture of the same number is the same picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardPhoto:
+    """One side of a card, sharp, well lit and rectified: its edges are the picture's. It may stand on its head."""
+
+    jpeg: bytes = field(repr=False)
+    width: int
+    height: int
+
+
+@runtime_checkable
+class Camera(CodeScanner, Protocol):
+    """A code scanner that has a picture to show. Driver kind ``scanner``."""
+
+    def look(self) -> CameraPicture | None:
+        """What it sees now; None: not open, not reading, or the first picture is still being made.
+
+        MUST NOT block and, other than the rest, MAY be called on any thread. Pictures are made only while somebody
+        looks, at about five a second, and while it reads codes or takes a photo.
+        """
+
+    def capture_card(self, seconds: float) -> CardPhoto | None:
+        """A photo of the card that is held up, waiting at most ``seconds`` for a good one; None when there was none.
+
+        Raises DeviceUnavailable.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class PrinterStatus:
     """What a printer says of itself. ``is_ready``: a sheet sent now would be printed now."""
