@@ -50,7 +50,9 @@ class HubContract:
     async def test_a_check_in_is_answered_with_its_ticket(self, at: HubAtWork) -> None:
         asked = request()
         reply = await at.hub.check_in(asked)
-        assert reply == CheckInReply(asked.check_in_id, "A1", "general", "Wartezimmer", NOW, False, 1, "", "Dr. Lena Hart")
+        assert reply == CheckInReply(
+            asked.check_in_id, "A1", "general", "Wartezimmer", NOW, False, 1, "", "Dr. Lena Hart"
+        )
         assert await at.site.heard() == [PatientCheckedIn(NOW, asked.check_in_id, "A1", "general")]
         [entry] = await at.site.rows(tables.audit)
         assert (entry.actor, entry.action) == ("station:entrance", "check-in")
