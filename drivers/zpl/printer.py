@@ -139,7 +139,7 @@ class ZplDevice:
             left_s = until - self._clock.monotonic()
             if left_s <= 0:
                 return None
-            if self._doubt in {Cause.OTHER_LABEL, Cause.COUNT_WENT_BACK}:
+            if self._doubt in {Cause.OTHER_LABEL, Cause.COUNT_WENT_BACK, Cause.CONNECTION_LOST}:
                 break  # this band can't be proven any more
             self._opened().line.wait(min(pause_s, left_s))
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
@@ -156,8 +156,9 @@ class ZplDevice:
         if look.odometer is None:
             return None
         if look.host is not None and is_counted(odometer_before, look.odometer, look.host):
-            self._doubt = None
-            return ProofKind.ODOMETER
+            is_anybodys = watch is None and self._config.is_shared
+            self._doubt = Cause.CONNECTION_LOST if is_anybodys else None
+            return None if is_anybodys else ProofKind.ODOMETER
         self._doubt = doubt_about(odometer_before, look.odometer)
         if self._doubt is None and is_settled and look.odometer == odometer_before:
             self._doubt = Cause.NOTHING_COUNTED

@@ -5,6 +5,7 @@ count rose by one, buffers empty          it is out: ``ProofKind.ODOMETER``
 count rose by one, buffers not empty      not yet: that label may be another's, and ours still inside
 count rose by more                        somebody else's label as well: never a proof (OTHER_LABEL)
 count is lower                            another printer, or a new board in it: never a proof (COUNT_WENT_BACK)
+the same, of a printer that is shared     only on the connection that the band was sent on (CONNECTION_LOST)
 count is the same, nothing left to print  the printer says that none came out (NOTHING_COUNTED): no proof either way
 ========================================  ====================================================================
 

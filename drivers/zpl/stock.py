@@ -61,6 +61,9 @@ class PrinterKeys(DriverConfig):
     """Of a serial port, as set on the printer (8 data bits, no parity)."""
     flow: Flow = "rts-cts"
     """How a serial printer says that its buffer is full, as set on the printer."""
+    is_shared: bool = False
+    """Whether other computers print on it, too. Then its count proves a sheet only on the connection it was sent on:
+    after a break, the one label more may be theirs."""
     dpi: Literal[203, 300, 600] = 300
     """Dots per inch of the print head. A printer that says otherwise is refused: its sheets would be cut off."""
     margin_mm: float = Field(default=1.5, ge=0, le=10)

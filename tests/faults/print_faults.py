@@ -105,7 +105,9 @@ class BandPaper:
         self._clock = clock
 
     def driver(self) -> ZplPrinter:
-        return ZplPrinter(self.name, ZplConfig(port=f"tcp://127.0.0.1:{self.virtual.port}"), self._clock)
+        # Others print on it, too: their labels are among the things that happen.
+        config = ZplConfig(port=f"tcp://127.0.0.1:{self.virtual.port}", is_shared=True)
+        return ZplPrinter(self.name, config, self._clock)
 
     def payload(self, number: int) -> bytes:
         return self.driver().render(WristbandSheet("Smith", "John", date(1980, 1, 18), f"{number:06}", 1))

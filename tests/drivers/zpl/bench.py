@@ -113,10 +113,13 @@ class Bench:
 
 
 @contextmanager
-def bench(mechanical: bool = False, clock: DeviceClock = HURRIED, **options: Any) -> Iterator[Bench]:
+def bench(
+    mechanical: bool = False, clock: DeviceClock = HURRIED, is_shared: bool = False, **options: Any
+) -> Iterator[Bench]:
     """A printer at the end of a TCP connection, with the driver open on it."""
     with VirtualWristbandPrinter(mechanical=mechanical, clock=clock, **options) as hands:
-        printer = ZplPrinter("bands", ZplConfig(port=f"tcp://127.0.0.1:{hands.port}"), clock)
+        config = ZplConfig(port=f"tcp://127.0.0.1:{hands.port}", is_shared=is_shared)
+        printer = ZplPrinter("bands", config, clock)
         try:
             printer.open()
             yield Bench(hands, printer)

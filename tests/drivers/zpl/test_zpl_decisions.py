@@ -236,6 +236,22 @@ def test_somebody_elses_label_beside_ours_is_no_proof_and_is_told() -> None:
         assert at.printer.status().doubt is None, "the next band is in no doubt"
 
 
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_after_a_break_one_label_more_proves_nothing_on_a_printer_that_others_use(is_shared: bool) -> None:
+    with bench(is_shared=is_shared) as at:
+        before = at.ready()
+        token = at.send()
+        assert at.hands.wait_for_sheets(1, WITHIN_S)
+        at.open()
+        at.ready()
+        if is_shared:
+            assert at.doubt_about(token, before) is Cause.CONNECTION_LOST
+        else:
+            assert at.proves(token, before) is ProofKind.ODOMETER
+        again = at.ready()
+        assert at.proves(at.send(), again) is ProofKind.ODOMETER, "the next one is proven on its own connection"
+
+
 def test_a_new_board_with_a_count_of_its_own_is_no_proof_and_is_told() -> None:
     with bench(odometer=5000) as at:
         before = at.ready()
