@@ -544,8 +544,22 @@ class Hub(Protocol):
     async def identify(self, card: Card, at: datetime) -> Identified | Refused:
         """The patient of records and today's appointment that a card stands for."""
 
+    async def identify_letter(self, letter: str, birth_date: date, at: datetime) -> Identified | Refused:
+        """Whom an appointment letter stands for, if the birth date agrees. ``check_in`` uses it up, not this.
+
+        ``letter``: the text of its code. Refused with a LETTER_ reason, BIRTH_DATE_DIFFERS, or as ``identify``.
+        """
+
+    async def identify_number(
+        self, identifier: Identifier, birth_date: date, is_shared_by_family: bool, at: datetime
+    ) -> Identified | Refused:
+        """Whom a number from a code stands for, if the birth date agrees."""
+
     async def check_in(self, request: CheckInRequest) -> CheckInReply:
-        """Commit a check-in with its ticket. Raises RuleViolation when the appointment can't be checked in."""
+        """Commit a check-in with its ticket; letters for the appointment are used up by it.
+
+        Raises RuleViolation when the appointment can't be checked in.
+        """
 
     async def ask_for_help(self, request: HelpRequest) -> HelpReply:
         """Commit a help ticket; the arrival time is kept."""
@@ -582,6 +596,9 @@ class Schedule(Protocol):
 
     async def find_patients(self, identifier: Identifier) -> Sequence[Patient]:
         """All patients that have exactly this identifier."""
+
+    async def read_patient(self, patient_id: str) -> Patient | None:
+        """The patient with this logical id, or None when records have none in use."""
 
     async def appointments_between(self, begin: datetime, end: datetime) -> Sequence[Scheduled]:
         """All appointments that start in [begin, end), with their patients."""

@@ -86,6 +86,9 @@ class ListSchedule:
     async def find_patients(self, identifier: Identifier) -> Sequence[Patient]:
         return [p for p in self.patients if identifier in p.identifiers]
 
+    async def read_patient(self, patient_id: str) -> Patient | None:
+        return next((p for p in self.patients if p.id == patient_id), None)
+
     async def appointments_between(self, begin: datetime, end: datetime) -> Sequence[Scheduled]:
         by_id = {p.id: p for p in self.patients}
         return [Scheduled(a, by_id[a.patient_id]) for a in self.appointments if begin <= a.starts_at < end]

@@ -141,6 +141,23 @@ class IdentifyQuestion(Wire):
     at: Instant
 
 
+class LetterQuestion(Wire):
+    """Whom is this appointment letter for, if they were born then?"""
+
+    letter: str
+    birth_date: date
+    at: Instant
+
+
+class NumberQuestion(Wire):
+    """Whose number is this, if they were born then?"""
+
+    identifier: WireIdentifier
+    birth_date: date
+    is_shared_by_family: bool
+    at: Instant
+
+
 class IdentifiedAnswer(Wire):
     """``core.identity.Identified``."""
 

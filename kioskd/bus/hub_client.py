@@ -12,16 +12,18 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from pydantic import ValidationError
 
 from kioskd.bus.connection import Bus, Message, new_token
-from kioskd.bus.hub_bodies import CheckInQuestion, HelpQuestion, IdentifyQuestion
+from kioskd.bus.hub_bodies import CheckInQuestion, HelpQuestion, IdentifyQuestion, LetterQuestion, NumberQuestion
 from kioskd.bus.hub_messages import (
     ASK_FOR_HELP,
     CHECK_IN,
     IDENTIFY,
+    IDENTIFY_LETTER,
+    IDENTIFY_NUMBER,
     LONGEST_WAIT_S,
     ORDERS,
     REPORT_ATTEMPT,
@@ -41,6 +43,7 @@ from kioskd.bus.hub_reports import AttemptQuestion, DeviceQuestion, OrdersQuesti
 from kioskd.bus.sealed import Direction, NotSealed, Sealer
 from kioskd.bus.topics import STATUS_VALID_FOR_S, SiteTopics, Status
 from kioskd.core.identity import Card, Identified, Refused
+from kioskd.core.patient import Identifier
 from kioskd.errors import BusError, Rejected, RuleViolation, Unreachable
 from kioskd.ports import (
     AttemptReport,
@@ -222,6 +225,18 @@ class HubLink:
     async def identify(self, card: Card, at: datetime) -> Identified | Refused:
         question = IdentifyQuestion.model_validate({"card": card, "at": at})
         return (await self._ask(IDENTIFY, question)).core()
+
+    async def identify_letter(self, letter: str, birth_date: date, at: datetime) -> Identified | Refused:
+        question = LetterQuestion(letter=letter, birth_date=birth_date, at=at)
+        return (await self._ask(IDENTIFY_LETTER, question)).core()
+
+    async def identify_number(
+        self, identifier: Identifier, birth_date: date, is_shared_by_family: bool, at: datetime
+    ) -> Identified | Refused:
+        question = NumberQuestion.model_validate(
+            {"identifier": identifier, "birth_date": birth_date, "is_shared_by_family": is_shared_by_family, "at": at}
+        )
+        return (await self._ask(IDENTIFY_NUMBER, question)).core()
 
     async def check_in(self, request: CheckInRequest) -> CheckInReply:
         return (await self._ask(CHECK_IN, CheckInQuestion.model_validate(request))).core()

@@ -26,6 +26,8 @@ from kioskd.bus.hub_bodies import (
     IdentifiedAnswer,
     IdentifyAnswer,
     IdentifyQuestion,
+    LetterQuestion,
+    NumberQuestion,
     RefusedAnswer,
     Wire,
 )
@@ -93,6 +95,12 @@ def _method(name: str, question: Any, answer: Any) -> Method[Any, Any]:
 IDENTIFY: Method[IdentifyQuestion, IdentifiedAnswer | RefusedAnswer] = _method(
     "identify", IdentifyQuestion, IdentifyAnswer
 )
+IDENTIFY_LETTER: Method[LetterQuestion, IdentifiedAnswer | RefusedAnswer] = _method(
+    "identify-letter", LetterQuestion, IdentifyAnswer
+)
+IDENTIFY_NUMBER: Method[NumberQuestion, IdentifiedAnswer | RefusedAnswer] = _method(
+    "identify-number", NumberQuestion, IdentifyAnswer
+)
 CHECK_IN: Method[CheckInQuestion, CheckInAnswer] = _method("check-in", CheckInQuestion, CheckInAnswer)
 ASK_FOR_HELP: Method[HelpQuestion, HelpAnswer] = _method("ask-for-help", HelpQuestion, HelpAnswer)
 STATION_STARTED: Method[StationQuestion, DoneAnswer] = _method("station-started", StationQuestion, DoneAnswer)
@@ -105,6 +113,8 @@ METHODS: dict[str, Method[Any, Any]] = {
     m.name: m
     for m in (
         IDENTIFY,
+        IDENTIFY_LETTER,
+        IDENTIFY_NUMBER,
         CHECK_IN,
         ASK_FOR_HELP,
         STATION_STARTED,

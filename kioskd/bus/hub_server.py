@@ -21,6 +21,8 @@ from kioskd.bus.hub_messages import (
     ASK_FOR_HELP,
     CHECK_IN,
     IDENTIFY,
+    IDENTIFY_LETTER,
+    IDENTIFY_NUMBER,
     LONGEST_WAIT_S,
     METHODS,
     ORDERS,
@@ -230,6 +232,15 @@ async def _identify(hub: Hub, body: Any) -> Any:
     return identify_answer(await hub.identify(body.card.core(), body.at))
 
 
+async def _identify_letter(hub: Hub, body: Any) -> Any:
+    return identify_answer(await hub.identify_letter(body.letter, body.birth_date, body.at))
+
+
+async def _identify_number(hub: Hub, body: Any) -> Any:
+    found = await hub.identify_number(body.identifier.core(), body.birth_date, body.is_shared_by_family, body.at)
+    return identify_answer(found)
+
+
 async def _check_in(hub: Hub, body: Any) -> Any:
     return CheckInAnswer.model_validate(await hub.check_in(body.core()))
 
@@ -264,6 +275,8 @@ async def _report_attempt(hub: Hub, body: Any) -> Any:
 
 _CALLS: dict[str, Callable[[Hub, Any], Awaitable[Any]]] = {
     IDENTIFY.name: _identify,
+    IDENTIFY_LETTER.name: _identify_letter,
+    IDENTIFY_NUMBER.name: _identify_number,
     CHECK_IN.name: _check_in,
     ASK_FOR_HELP.name: _ask_for_help,
     STATION_STARTED.name: _station_started,

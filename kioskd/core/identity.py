@@ -48,6 +48,18 @@ class Reason(StrEnum):
     TIMED_OUT = "timed-out"
     CLOSED = "page-closed"
     ANOTHER_CARD = "another-card"
+    CODE_UNKNOWN = "code-unknown"
+    CODE_NOT_FOR_US = "code-not-for-us"
+    """A kind that is known and no use here, such as a prescription or a web address."""
+    CODE_UNUSABLE = "code-unusable"
+    """A card or letter as a code that is damaged, forged, cut short or of an old form."""
+    CODE_UNTRUSTED = "code-untrusted"
+    """Whoever issued it is not on the site's list."""
+    LETTER_UNKNOWN = "letter-unknown"
+    LETTER_EXPIRED = "letter-expired"
+    LETTER_USED = "letter-used"
+    LETTER_LOCKED = "letter-locked"
+    """Too many different birth dates were given with it."""
 
     @property
     def is_card_trouble(self) -> bool:
@@ -190,6 +202,19 @@ def find_patient(card: Card, candidates: Sequence[Patient]) -> Patient | Reason:
     if not agreeing:
         return Reason.NO_PATIENT
     return agreeing[0] if len(agreeing) == 1 else Reason.SEVERAL_PATIENTS
+
+
+def find_by_number(
+    identifier: Identifier, birth_date: date, candidates: Sequence[Patient], is_shared_by_family: bool = False
+) -> Patient | Reason:
+    """The one patient with this number and birth date, or why there is none. For a code that gives a number alone."""
+    same = list({p.id: p for p in candidates if identifier in p.identifiers}.values())
+    if len(same) > 1 and not is_shared_by_family:
+        return Reason.SEVERAL_PATIENTS
+    agreeing = [p for p in same if p.birth_date == birth_date]
+    if len(agreeing) > 1:
+        return Reason.SEVERAL_PATIENTS
+    return agreeing[0] if agreeing else Reason.BIRTH_DATE_DIFFERS if same else Reason.NO_PATIENT
 
 
 def is_expired(card: Card, on: date) -> bool:

@@ -42,6 +42,14 @@ class FhirSchedule:
         patients = [self._patient(r) for r in found if r.get("resourceType") == "Patient" and resources.is_active(r)]
         return [p for p in patients if identifier in p.identifiers]
 
+    async def read_patient(self, patient_id: str) -> Patient | None:
+        """The patient in use with this logical id. Raises Unreachable or Rejected."""
+        versioned = await self._client.read("Patient", patient_id)
+        if versioned is None or not resources.is_active(versioned.resource):
+            return None
+        found = self._patient(versioned.resource)
+        return found if found.id == patient_id else None
+
     async def appointments_between(self, begin: datetime, end: datetime) -> Sequence[Scheduled]:
         """All appointments that start in [begin, end) and have a patient, with that patient.
 

@@ -8,5 +8,5 @@
 ``tables``      the tables of hub.db
 
 Inside transactions: ``arrivals``, ``tickets``, ``bands``, ``sheets`` (which of two words about a sheet counts),
-``orders`` and ``devices``.
+``orders``, ``devices`` and ``letters`` (appointment letters and their codes).
 """

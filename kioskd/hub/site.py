@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TypeVar
 from uuid import UUID
 
@@ -17,12 +17,14 @@ from sqlalchemy import Connection, insert, select
 
 from kioskd.config import DESK_AREA
 from kioskd.core import identity
+from kioskd.core.appointment import next_expected
 from kioskd.core.events import DeviceChanged, Event, HelpTicketIssued, PatientCheckedIn
 from kioskd.core.identity import Card, Identified, Reason, Refused
+from kioskd.core.patient import Identifier
 from kioskd.core.queue import TicketState
 from kioskd.core.ticket import day_bounds
 from kioskd.errors import StoreError, Unreachable
-from kioskd.hub import arrivals, bands, devices, orders, sheets, tickets
+from kioskd.hub import arrivals, bands, devices, letters, orders, sheets, tickets
 from kioskd.hub.rules import SiteRules
 from kioskd.hub.tables import attempt, audit, band, check_in, device, outbox, ticket
 from kioskd.hub.view import RecordState
@@ -89,9 +91,44 @@ class Site:
         patient = identity.find_patient(card, await self._schedule.find_patients(card.identifier))
         if isinstance(patient, Reason):
             return Refused(patient)
-        begin, end = day_bounds(self._rules.day(at), self._rules.site.zone, self._rules.site.day_starts)
-        todays = await self._schedule.appointments_of(patient.id, begin.astimezone(UTC), end.astimezone(UTC))
+        begin, end = self._today(at)
+        todays = await self._schedule.appointments_of(patient.id, begin, end)
         return identity.identify(card, [patient], todays)
+
+    async def identify_number(
+        self, identifier: Identifier, birth_date: date, is_shared_by_family: bool, at: datetime
+    ) -> Identified | Refused:
+        candidates = await self._schedule.find_patients(identifier)
+        patient = identity.find_by_number(identifier, birth_date, candidates, is_shared_by_family)
+        if isinstance(patient, Reason):
+            return Refused(patient)
+        begin, end = self._today(at)
+        appointment = next_expected(await self._schedule.appointments_of(patient.id, begin, end))
+        return Identified(patient, appointment) if appointment else Refused(Reason.NO_APPOINTMENT, patient)
+
+    async def identify_letter(self, letter: str, birth_date: date, at: datetime) -> Identified | Refused:
+        now = self._clock()
+        known = await self._read(lambda c: letters.find(c, letter, now))
+        if isinstance(known, Reason):
+            return Refused(known)
+        patient = await self._schedule.read_patient(known.patient_id)
+        if patient is None:
+            return Refused(Reason.NO_PATIENT)
+        if patient.birth_date != birth_date:
+            return Refused(await self._write(lambda c: letters.note_wrong_date(c, known, birth_date)))
+        begin, end = self._today(at)
+        coming = await self._schedule.appointments_of(patient.id, begin, max(end, known.expires_at))
+        appointment = letters.appointment_for(known, coming, end)
+        if appointment is None:
+            return Refused(Reason.NO_APPOINTMENT, patient)
+        if letters.is_replaced(known, coming):
+            await self._write(lambda c: letters.follow(c, known, appointment.id))
+        return Identified(patient, appointment)
+
+    def _today(self, at: datetime) -> tuple[datetime, datetime]:
+        """Begin and end of the business day, in UTC."""
+        begin, end = day_bounds(self._rules.day(at), self._rules.site.zone, self._rules.site.day_starts)
+        return begin.astimezone(UTC), end.astimezone(UTC)
 
     async def check_in(self, request: CheckInRequest) -> CheckInReply:
         now = self._clock()
@@ -101,6 +138,7 @@ class Site:
         return reply
 
     def _check_in(self, connection: Connection, request: CheckInRequest, now: datetime) -> tuple[CheckInReply, bool]:
+        letters.use(connection, request.appointment.id, request.check_in_id, now)
         known = self._known(connection, request)
         if known is not None:
             return known, False

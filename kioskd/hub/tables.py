@@ -13,6 +13,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -181,7 +182,35 @@ attempt = Table(
 )
 """Attempts at kiosks that ended without a ticket."""
 
+letter = Table(
+    "letter",
+    metadata,
+    # SHA-256 of the reference that stands in the letter's code: the code itself is nowhere kept.
+    Column("hash", String(64), primary_key=True),
+    Column("appointment_id", String(64), nullable=False),
+    Column("patient_id", String(64), nullable=False),
+    Column("issued_at", UtcDateTime, nullable=False),
+    Column("issued_by", String(64), nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("used_at", UtcDateTime),
+    # The check-in that used it up.
+    Column("used_by", Uuid),
+    # A mark for each different wrong birth date that was given with it.
+    Column("wrong_dates", JSON, nullable=False),
+    Index("ix_letter_appointment", "appointment_id"),
+)
+"""Appointment letters, see ``letters``."""
+
+letter_key = Table(
+    "letter_key",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("key", LargeBinary, nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+)
+"""One row: what letters are sealed with, made with the first of them. Without it every letter is unknown."""
+
 outbox = outbox_table(metadata)
 audit = audit_table(metadata)
 
-SCHEMA = Schema("hub", metadata, Path(__file__).with_name("versions"), "0004")
+SCHEMA = Schema("hub", metadata, Path(__file__).with_name("versions"), "0005")

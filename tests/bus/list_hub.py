@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from kioskd.core.identity import Card, Identified, Reason, Refused
+from kioskd.core.patient import Identifier
 from kioskd.ports import (
     AttemptReport,
     CheckInReply,
@@ -51,6 +52,16 @@ class ListHub:
 
     async def identify(self, card: Card, at: datetime) -> Identified | Refused:
         await self._take((card, at))
+        return Refused(Reason.NO_PATIENT)
+
+    async def identify_letter(self, letter: str, birth_date: date, at: datetime) -> Identified | Refused:
+        await self._take((letter, birth_date, at))
+        return Refused(Reason.LETTER_UNKNOWN)
+
+    async def identify_number(
+        self, identifier: Identifier, birth_date: date, is_shared_by_family: bool, at: datetime
+    ) -> Identified | Refused:
+        await self._take((identifier, birth_date, is_shared_by_family, at))
         return Refused(Reason.NO_PATIENT)
 
     async def check_in(self, request: CheckInRequest) -> CheckInReply:

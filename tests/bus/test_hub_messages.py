@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, timedelta, timezone
+from datetime import UTC, date, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
@@ -17,12 +17,16 @@ from kioskd.bus.hub_bodies import (
     HelpAnswer,
     HelpQuestion,
     IdentifyQuestion,
+    LetterQuestion,
+    NumberQuestion,
     identify_answer,
 )
 from kioskd.bus.hub_messages import (
     ASK_FOR_HELP,
     CHECK_IN,
     IDENTIFY,
+    IDENTIFY_LETTER,
+    IDENTIFY_NUMBER,
     METHODS,
     ORDERS,
     REPORT_ATTEMPT,
@@ -168,6 +172,17 @@ def test_who_was_identified_or_why_nobody_was_comes_through_as_it_was(found: Ide
     assert answered(IDENTIFY, identify_answer(found)).core() == found
 
 
+@given(texts, identifiers, st.dates(), st.booleans(), instants)
+def test_a_letter_and_a_number_come_through_with_the_birth_date(
+    letter: str, number: Identifier, born: date, is_shared: bool, at: Any
+):
+    body = asked(IDENTIFY_LETTER, LetterQuestion(letter=letter, birth_date=born, at=at))
+    assert (body.letter, body.birth_date, body.at) == (letter, born, at)
+    said = {"identifier": number, "birth_date": born, "is_shared_by_family": is_shared, "at": at}
+    body = asked(IDENTIFY_NUMBER, NumberQuestion.model_validate(said))
+    assert (body.identifier.core(), body.birth_date, body.is_shared_by_family, body.at) == (number, born, is_shared, at)
+
+
 @given(check_ins, check_in_replies)
 def test_a_check_in_comes_through_as_it_was(request: CheckInRequest, reply: CheckInReply):
     assert asked(CHECK_IN, CheckInQuestion.model_validate(request)).core() == request
@@ -307,10 +322,26 @@ def test_the_wire_is_what_other_stations_of_a_site_were_promised():
             }
         ]
     }
+    letter = LetterQuestion(letter="KL1:AAAA", birth_date=date(1980, 2, 3), at=NOW)
+    assert json.loads(letter.model_dump_json()) == {
+        "letter": "KL1:AAAA",
+        "birth_date": "1980-02-03",
+        "at": "2026-11-23T08:12:00Z",
+    }
+    number = {"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9434765919"}
+    said = {
+        "identifier": number,
+        "birth_date": "1980-02-03",
+        "is_shared_by_family": False,
+        "at": "2026-11-23T08:12:00Z",
+    }
+    assert json.loads(NumberQuestion.model_validate(said).model_dump_json()) == said
     refused = identify_answer(Refused(Reason.NO_PATIENT))
     assert json.loads(refused.model_dump_json()) == {"outcome": "refused", "reason": "no-patient", "patient": None}
     assert set(METHODS) == {
         "identify",
+        "identify-letter",
+        "identify-number",
         "check-in",
         "ask-for-help",
         "station-started",

@@ -139,7 +139,7 @@ async def test_an_unknown_request_is_answered_with_what_the_hub_knows(station: S
     for name in ("fly", "check-in/twice", ""):
         error = await station.error(station.message(name=name))
         assert error.kind == "not-understood"
-        assert "it knows identify, check-in, " in error.text
+        assert "it knows identify, identify-letter, " in error.text
 
 
 async def test_another_version_is_answered_with_both_versions(station: Station):

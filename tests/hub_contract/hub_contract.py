@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -16,7 +16,7 @@ from kioskd.core.identity import Identified, Reason, Refused
 from kioskd.core.patient import PartialDate
 from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
 from kioskd.errors import RuleViolation, Unreachable
-from kioskd.hub import tables
+from kioskd.hub import letters, tables
 from kioskd.hub.sheet_view import PrinterName, TicketReason
 from kioskd.ports import AttemptReport, CheckInReply, DeviceReport, HelpReply, HelpRequest, Hub, PrintReport
 from tests.hub.conftest import HubUnderTest
@@ -46,6 +46,16 @@ class HubContract:
         at.site.schedule.appointments = [replace(appointment(), status=AppointmentStatus.CANCELLED)]
         assert await at.hub.identify(card(), NOW) == Refused(Reason.NO_APPOINTMENT, patient())
         assert await at.hub.identify(replace(card(), birth_date=None), NOW) == Refused(Reason.BIRTH_DATE_DIFFERS)
+
+    async def test_a_letter_or_a_number_identifies_with_the_birth_date(self, at: HubAtWork) -> None:
+        at.site.schedule.patients, at.site.schedule.appointments = [patient()], [appointment()]
+        text, born = await at.site.store.write(lambda c: letters.issue(c, appointment(), "resi", NOW)), date(1980, 2, 3)
+        number = patient().identifiers[0]
+        assert await at.hub.identify_letter(text, born, NOW) == Identified(patient(), appointment())
+        assert await at.hub.identify_number(number, born, False, NOW) == Identified(patient(), appointment())
+        assert await at.hub.identify_number(number, date(1980, 3, 2), True, NOW) == Refused(Reason.BIRTH_DATE_DIFFERS)
+        await at.hub.check_in(request())
+        assert await at.hub.identify_letter(text, born, NOW) == Refused(Reason.LETTER_USED)
 
     async def test_a_check_in_is_answered_with_its_ticket(self, at: HubAtWork) -> None:
         asked = request()

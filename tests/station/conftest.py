@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -18,6 +18,7 @@ from kioskd.config import AreaConfig, HubConfig, SiteConfig, StoreConfig
 from kioskd.core.checkin import Step
 from kioskd.core.events import Event
 from kioskd.core.identity import Card, Identified, Refused
+from kioskd.core.patient import Identifier
 from kioskd.core.printing import PrintJob
 from kioskd.hub import tables as hub_tables
 from kioskd.hub.site import Site, SiteRules
@@ -83,6 +84,15 @@ class Wire:
 
     async def identify(self, card: Card, at: datetime) -> Identified | Refused:
         return await self._through("identify", self._hub.identify(card, at))
+
+    async def identify_letter(self, letter: str, birth_date: date, at: datetime) -> Identified | Refused:
+        return await self._through("identify_letter", self._hub.identify_letter(letter, birth_date, at))
+
+    async def identify_number(
+        self, identifier: Identifier, birth_date: date, is_shared_by_family: bool, at: datetime
+    ) -> Identified | Refused:
+        answer = self._hub.identify_number(identifier, birth_date, is_shared_by_family, at)
+        return await self._through("identify_number", answer)
 
     async def check_in(self, request: CheckInRequest) -> CheckInReply:
         return await self._through("check_in", self._hub.check_in(request))

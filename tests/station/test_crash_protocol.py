@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -25,6 +25,7 @@ from sqlalchemy import func, select
 from kioskd.config import AreaConfig, HubConfig, SiteConfig, StoreConfig
 from kioskd.core.checkin import Step
 from kioskd.core.identity import Card, Identified, Refused
+from kioskd.core.patient import Identifier
 from kioskd.core.printing import PrintState, SheetKind
 from kioskd.hub import tables as hub_tables
 from kioskd.hub.site import Site, SiteRules
@@ -100,6 +101,14 @@ class FusedHub:
 
     async def identify(self, card: Card, at: Any) -> Identified | Refused:
         return await self._hub.identify(card, at)
+
+    async def identify_letter(self, letter: str, birth_date: date, at: Any) -> Identified | Refused:
+        return await self._hub.identify_letter(letter, birth_date, at)
+
+    async def identify_number(
+        self, identifier: Identifier, birth_date: date, is_shared_by_family: bool, at: Any
+    ) -> Identified | Refused:
+        return await self._hub.identify_number(identifier, birth_date, is_shared_by_family, at)
 
     async def check_in(self, request: CheckInRequest) -> CheckInReply:
         self._fuse.step("hub:before")
