@@ -114,6 +114,8 @@ class WireCard(Wire):
     valid_until: date | None = None
     suffices_for_billing: bool = False
     is_shared_by_family: bool = False
+    is_family_cut: bool = False
+    is_given_cut: bool = False
 
     def core(self) -> Card:
         return Card(
@@ -131,6 +133,8 @@ class WireCard(Wire):
             self.valid_until,
             self.suffices_for_billing,
             self.is_shared_by_family,
+            self.is_family_cut,
+            self.is_given_cut,
         )
 
 
@@ -193,6 +197,7 @@ class CheckInQuestion(Wire):
     appointment: WireAppointment
     card_kind: str
     language: str
+    is_card_wanted: bool = False
 
     def core(self) -> CheckInRequest:
         return CheckInRequest(
@@ -203,6 +208,7 @@ class CheckInQuestion(Wire):
             self.appointment.core(),
             self.card_kind,
             self.language,
+            self.is_card_wanted,
         )
 
 

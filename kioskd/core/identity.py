@@ -40,6 +40,8 @@ class Reason(StrEnum):
     CARD_MUTE = "card-mute"
     """It does not answer at all: the wrong way round, or the chip is dead. No reader can tell which."""
     CARD_NOT_SUPPORTED = "card-not-supported"
+    CARD_CLOSED_BY_RADIO = "card-closed-by-radio"
+    """Contactless, it wants the password that is printed on it; with contacts it may be open."""
     CARD_REMOVED_EARLY = "card-removed-early"
     CARD_CHANGED = "card-changed"
     READER_FAILED = "reader-failed"
@@ -75,6 +77,7 @@ CARD_TROUBLE = frozenset(
         Reason.CARD_DAMAGED,
         Reason.CARD_MUTE,
         Reason.CARD_NOT_SUPPORTED,
+        Reason.CARD_CLOSED_BY_RADIO,
     }
 )
 """What is wrong with a card itself. Patients get the same words for all of them: that the card could not be read and
@@ -108,6 +111,9 @@ class Card:
     """Whether what was read is all that the insurer asks for. If not, the desk must still read or see the card."""
     is_shared_by_family: bool = False
     """Whether several people of a family have this identifier, so that it never stands for one of them alone."""
+    is_family_cut: bool = False
+    """Whether the card says that it had no room for the whole family name."""
+    is_given_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +162,10 @@ def _is_vowel_sign(mark: str) -> bool:
     return is_of_such_a_script and unicodedata.category(mark) in {"Mn", "Mc"}
 
 
+_CUT_AT_LEAST = 12
+"""Letters that are left of a name that was cut; the fields of AAMVA have 20 and more."""
+
+
 def _given_agrees(card: str, record: str) -> bool:
     """Whether given names agree: one side may hold more of them, in the same order ("Anna Maria", "Anna")."""
     a, b = ([c for part in name.replace("-", " ").split() if (c := comparable(part))] for name in (card, record))
@@ -169,9 +179,22 @@ def _name_agrees(card: Card, patient: Patient) -> bool:
         family, given = patient.family, patient.given
         return whole in {comparable(f"{family} {given}"), comparable(f"{given} {family}")}
     return any(
-        comparable(family) == comparable(patient.family) != "" and _given_agrees(given, patient.given)
+        _family_agrees(card, family, patient.family)
+        and (_given_agrees(given, patient.given) or (card.is_given_cut and _is_begin(given, patient.given)))
         for family, given in ((card.family, card.given), *card.other_spellings)
     )
+
+
+def _family_agrees(card: Card, family: str, record: str) -> bool:
+    if comparable(family) == comparable(record) != "":
+        return True
+    return card.is_family_cut and _is_begin(family, record)
+
+
+def _is_begin(cut: str, record: str) -> bool:
+    """Whether a name that was cut is the begin of a record's; nobody cuts a name that is short."""
+    begin = comparable(cut)
+    return len(begin) >= _CUT_AT_LEAST and comparable(record).startswith(begin)
 
 
 def _birth_date_agrees(card: Card, patient: Patient) -> bool:
