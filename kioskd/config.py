@@ -200,6 +200,32 @@ class StaffConfig(Block):
     trusted_sign_in_origins: tuple[str, ...] = ()
 
 
+class CodesConfig(Block):
+    """``[codes]``: what codes that patients show are believed.
+
+    ``trusted_issuers_folder``: a file of keys for each issuer of SMART Health Cards, as it publishes them with its
+    address as ``iss``; none is ever fetched. ``health_link_hosts``: whose SMART Health Links are taken; none unless
+    named.
+    """
+
+    trusted_issuers_folder: Path | None = None
+    health_link_hosts: tuple[Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")], ...] = ()
+
+
+class NumberConfig(Block):
+    """``[[number]]``: one kind of numbers of people that codes hold, such as member IDs, NHS numbers.
+
+    ``pattern``: characters and ``[classes]`` with counts, as in ``[A-Z]{3}[0-9]{9}``. ``system``: what records keep it
+    under. ``is_shared_by_family``: it never stands for one person alone.
+    """
+
+    name: Id
+    pattern: str = Field(min_length=1, max_length=100)
+    system: str = Field(min_length=1, max_length=200)
+    check: Literal["luhn", "nhs", "ean-13", "mod-97"] | None = None
+    is_shared_by_family: bool = False
+
+
 class MetricsConfig(Block):
     """``[metrics]``: figures for Prometheus, off unless ``listen`` is set. They hold no patient data."""
 
@@ -239,6 +265,8 @@ class Config(Block):
     ticket: TicketConfig = TicketConfig()
     staff: StaffConfig = StaffConfig()
     metrics: MetricsConfig = MetricsConfig()
+    codes: CodesConfig = CodesConfig()
+    number: tuple[NumberConfig, ...] = ()
     area: tuple[AreaConfig, ...] = ()
     device: tuple[DeviceConfig, ...] = ()
 
@@ -261,6 +289,7 @@ class Config(Block):
             raise ValueError("the role records needs a block [records]")
         _refuse_repeats("area", [a.id for a in self.area] + [DESK_AREA])
         _refuse_repeats("device", [d.name for d in self.device])
+        _refuse_repeats("number", [n.name for n in self.number])
         series = [a.series for a in self.area] + ([self.hub.help_series] if self.hub else [])
         _refuse_repeats("series", series)
         return self

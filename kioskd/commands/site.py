@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kioskd import config
+from kioskd.roles.codes import code_rules
 from kioskd.station.devices.registry import DisabledDevice, card_kinds, driver_names, find_devices, load_driver
 from kioskd.station.templates import load_form
 
@@ -13,7 +14,10 @@ def check(file: Path) -> int:
     """Check a site file and each of its devices; 78 when it has a problem. Raises ConfigError."""
     site = config.load(file)
     load_form(site.ticket, site.site.languages)
-    found = find_devices(site.device, file.read_text(encoding="utf-8"), str(file))
+    text = file.read_text(encoding="utf-8")
+    if "station" in site.site.roles:
+        code_rules(site, str(file), text)
+    found = find_devices(site.device, text, str(file))
     problems = [
         d for d in found if isinstance(d, DisabledDevice) and next(b for b in site.device if b.name == d.name).enabled
     ]
