@@ -330,7 +330,10 @@ class LabelSheet:
 
 
 class _Printing(Device, Protocol):
-    """What ticket and wristband printers have in common: status, send once, prove."""
+    """What ticket and wristband printers have in common: status, send once, prove.
+
+    Other than the rest, ``render`` and ``render_self_test`` are called on any thread, one sheet of a station at a time.
+    """
 
     def status(self) -> PrinterStatus:
         """Ask the printer, sending no byte of a sheet. MUST answer within 3 s; NO_ANSWER is a status, not an error.
@@ -411,6 +414,8 @@ class CheckInRequest:
     appointment: Appointment
     card_kind: str
     language: str
+    is_card_wanted: bool = False
+    """What was read of the card is not all that the insurer asks for: the desk has to read it too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -524,8 +529,17 @@ class PrintOrder:
     ticket: CheckInReply | HelpReply | None = None
     """What a ticket says."""
     patient: Patient | None = None
-    """Whom a wristband is for."""
+    """Whom a wristband or a label is for."""
     band_number: int | None = None
+    is_name_similar: bool = False
+    """Staff marked that somebody in the house has a similar name: the band warns of it."""
+    unnamed: UnknownPerson | Newborn | None = None
+    """Whom a wristband is for who has no name yet, in place of ``patient``. Its time is aware UTC here."""
+    record_number: str = ""
+    """That of ``unnamed``."""
+    title: str = ""
+    """What a label is for, see ``LabelSheet``."""
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)

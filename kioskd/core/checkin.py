@@ -7,6 +7,12 @@
        │                    └─────refused─────────┴──── refused ────────┴─> ASKING_HELP ─> HELP │
        └────────────── card out and the page cleared (restart) <────────────────────────────────┘
 
+A code is read beside the reader, on the welcome page only, so it never disturbs anybody::
+
+    WELCOME ─code_shown──────────────────────────> LOOKING_UP ─identified─> CONFIRM
+       └─────code_shown─> BIRTH_DATE ─date_given────────┘  (a letter or number alone stands for nobody)
+                              └<──────── date_differs ──┘
+
 Without the hub nobody can be identified: the page sends people to the desk at once, WELCOME takes no card, and what is
 in hand ends by ``gave_up``. ``is_hub_there`` goes from session to session.
 
@@ -23,8 +29,10 @@ from enum import StrEnum
 from uuid import UUID
 
 from kioskd.core.appointment import Appointment
+from kioskd.core.birth_date import NOTHING_TYPED, TypedDate
 from kioskd.core.identity import Card, Identified, Reason
 from kioskd.core.patient import Patient
+from kioskd.core.payload import LetterPayload, NumberPayload
 
 IDLE_AFTER = timedelta(seconds=60)
 """Without an input the page asks "do you need more time?" (WCAG 2.2, 2.2.1)."""
@@ -34,6 +42,10 @@ ASKING_AT_MOST = timedelta(seconds=3)
 """Longest the page waits, whatever went wrong behind it (the hub itself has 2 s); then the patient goes to the desk."""
 SHOWN_FOR = timedelta(seconds=20)
 """How long the last page of a session stays; the page counts down visibly and can be closed or kept earlier."""
+NOTICE_FOR = timedelta(seconds=30)
+"""How long a hint stays on the welcome page: it was for who stood there."""
+MOST_WRONG_DATES = 2
+"""So many birth dates that do not fit lead to the desk."""
 
 
 class Step(StrEnum):
@@ -41,12 +53,18 @@ class Step(StrEnum):
 
     WELCOME = "welcome"
     READING = "reading"
+    BIRTH_DATE = "birth-date"
+    LOOKING_UP = "looking-up"
     CONFIRM = "confirm"
     CHECKING_IN = "checking-in"
     DONE = "done"
     ASKING_HELP = "asking-help"
     HELP = "help"
     TAKE_CARD = "take-card"
+
+
+ASKING_STEPS = frozenset({Step.CONFIRM, Step.BIRTH_DATE})
+"""The patient is asked something. Who leaves then has broken off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +86,14 @@ class Session:
     called_to: str = ""
     reason: Reason | None = None
     notice: str = ""
-    """A short hint on the welcome page: ``card-removed-early`` or empty."""
+    """A short hint, or empty. On the welcome page: ``card-removed-early``, ``code-again``, ``code-unknown``, or what
+    kind of code it was that is no use here (a ``core.payload.CodeKind``); where the birth date is asked:
+    ``date-impossible`` or ``date-differs``."""
+    proof: LetterPayload | NumberPayload | None = None
+    """What was shown and needs a birth date beside it."""
+    typed: TypedDate = NOTHING_TYPED
+    """The birth date as it was given last."""
+    wrong_dates: int = 0
     is_hub_there: bool = True
 
 
@@ -113,9 +138,58 @@ def card_removed(s: Session, now: datetime) -> Session:
     return replace(s, card_in_reader=False)
 
 
-def identified(s: Session, card: Card, found: Identified, now: datetime) -> Session:
-    """The card agrees with one patient: ask "is this you?"."""
-    if s.step is not Step.READING:
+def code_shown(s: Session, proof: LetterPayload | NumberPayload | None, now: datetime) -> Session:
+    """A code that is a card, or a ``proof`` that needs a birth date. It begins a session and disturbs none."""
+    if s.step is not Step.WELCOME or not s.is_hub_there:
+        return s
+    step = Step.BIRTH_DATE if proof else Step.LOOKING_UP
+    return replace(s, step=step, proof=proof, arrived_at=now, touched_at=now, notice="")
+
+
+def code_of_no_use(s: Session, notice: str, now: datetime) -> Session:
+    """A code that can't be used: say so kindly, and nothing has happened."""
+    return replace(s, notice=notice, touched_at=now) if s.step is Step.WELCOME and s.is_hub_there else s
+
+
+def notice_clears_at(s: Session) -> datetime | None:
+    """When a hint on the welcome page has been there long enough."""
+    return s.touched_at + NOTICE_FOR if s.step is Step.WELCOME and s.notice else None
+
+
+def notice_cleared(s: Session) -> Session:
+    """The hint goes; the page stays as it is."""
+    return replace(s, notice="")
+
+
+def date_impossible(s: Session, typed: TypedDate, now: datetime) -> Session:
+    """What was typed is no date of birth: it stays to be mended, and no try is used up."""
+    if s.step is not Step.BIRTH_DATE:
+        return s
+    return replace(s, typed=typed, notice="date-impossible", touched_at=now)
+
+
+def date_given(s: Session, typed: TypedDate, now: datetime) -> Session:
+    """A birth date was given: ask the hub."""
+    if s.step is not Step.BIRTH_DATE:
+        return s
+    return replace(s, step=Step.LOOKING_UP, typed=typed, notice="", touched_at=now)
+
+
+def date_differs(s: Session, now: datetime) -> Session:
+    """It does not fit what was shown, or nobody knows what was shown: the page does not say which."""
+    if s.step is not Step.LOOKING_UP:
+        return s
+    return replace(s, step=Step.BIRTH_DATE, wrong_dates=s.wrong_dates + 1, notice="date-differs", touched_at=now)
+
+
+def card_found_in(s: Session) -> Session:
+    """A card that was tried before is still in: nobody begins with it."""
+    return replace(s, step=Step.TAKE_CARD if s.step is Step.WELCOME else s.step, card_in_reader=True, notice="")
+
+
+def identified(s: Session, card: Card | None, found: Identified, now: datetime) -> Session:
+    """The card, or the code and the birth date, agree with one patient: ask "is this you?"."""
+    if s.step not in {Step.READING, Step.LOOKING_UP}:
         return s
     return replace(
         s,
@@ -124,7 +198,14 @@ def identified(s: Session, card: Card, found: Identified, now: datetime) -> Sess
         patient=found.patient,
         appointment=found.appointment,
         touched_at=now,
+        proof=None,
+        typed=NOTHING_TYPED,
     )
+
+
+def is_card_wanted(s: Session) -> bool:
+    """Whether a card was read that does not say all that the insurer asks for: the desk has to read it too."""
+    return s.card is not None and not s.card.suffices_for_billing
 
 
 def confirmed(s: Session, now: datetime) -> Session:
@@ -137,7 +218,7 @@ def refused(s: Session, reason: Reason, now: datetime, patient: Patient | None =
 
     Also from CHECKING_IN: the hub refused for a reason of its own.
     """
-    if s.step not in {Step.WELCOME, Step.READING, Step.CONFIRM, Step.CHECKING_IN, Step.TAKE_CARD}:
+    if s.step in {Step.ASKING_HELP, Step.DONE, Step.HELP}:
         return s
     # Who asks without a card came now: the welcome page may have waited for hours.
     arrived_at = now if s.step in {Step.WELCOME, Step.TAKE_CARD} else s.arrived_at
@@ -148,6 +229,8 @@ def refused(s: Session, reason: Reason, now: datetime, patient: Patient | None =
         patient=patient or s.patient,
         arrived_at=arrived_at,
         touched_at=now,
+        proof=None,
+        typed=NOTHING_TYPED,
     )
 
 
@@ -178,7 +261,7 @@ def language_chosen(s: Session, language: str, now: datetime) -> Session:
 
 def is_idle(s: Session, now: datetime) -> bool:
     """Whether to ask "do you need more time?"."""
-    return s.step is Step.CONFIRM and now - s.touched_at >= IDLE_AFTER
+    return s.step in ASKING_STEPS and now - s.touched_at >= IDLE_AFTER
 
 
 def gives_up_at(s: Session) -> datetime | None:
@@ -196,7 +279,7 @@ def gave_up(s: Session, now: datetime) -> Session:
 def clears_at(s: Session) -> datetime | None:
     """When the page clears by itself, or None when it waits for something."""
     match s.step:
-        case Step.CONFIRM:
+        case Step.CONFIRM | Step.BIRTH_DATE:
             return s.touched_at + IDLE_AFTER + IDLE_GRACE
         case Step.DONE | Step.HELP:
             return s.touched_at + SHOWN_FOR

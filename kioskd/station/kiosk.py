@@ -10,16 +10,18 @@ from uuid import UUID, uuid4
 
 from kioskd.config import SiteConfig
 from kioskd.core import checkin
-from kioskd.core.checkin import Step
+from kioskd.core.birth_date import TypedDate
+from kioskd.core.checkin import ASKING_STEPS, Step
 from kioskd.core.events import CardRemoved, CardSeen, CheckInRefused, PatientIdentified
-from kioskd.core.identity import Card, Reason, Refused
+from kioskd.core.identity import Card, Identified, Reason, Refused
 from kioskd.core.patient import Patient
 from kioskd.core.printing import PrintJob
 from kioskd.errors import KioskdError, RuleViolation, StoreError, Unreachable
 from kioskd.news import News
-from kioskd.ports import CheckInRequest, HelpRequest, Hub
+from kioskd.ports import CameraPicture, CheckInRequest, HelpRequest, Hub
 from kioskd.station.asking_again import AskingAgain
 from kioskd.station.checkins import ASK_WITHIN_S, CheckIns, within
+from kioskd.station.codes import Clocks, Codes
 from kioskd.station.printing import PrintQueue
 from kioskd.station.screen import Screen
 from kioskd.station.view import KioskView
@@ -29,11 +31,12 @@ log = logging.getLogger(__name__)
 
 
 class Kiosk:
-    """One touchscreen with its reader and printers.
+    """One touchscreen with its reader, scanners (``codes``) and printers.
 
     ``clock`` gives aware UTC that no change of the machine's clock moves: a name is on screen that long, no longer.
     ``wall_clock`` is the machine's own, for what others read; the same if none is given. ``broken_off`` is told why
     an attempt ended without a ticket. ``place_of``: where a printer stands, for a ticket that comes out elsewhere.
+    ``has_reader``: whether the site file names a card reader.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Kiosk:
         wall_clock: Callable[[], datetime] | None = None,
         broken_off: Callable[[Reason], Awaitable[None]] | None = None,
         place_of: Callable[[str], str] = lambda printer: "",
+        has_reader: bool = True,
     ) -> None:
         self.station = station
         self._site = site
@@ -62,6 +66,8 @@ class Kiosk:
         self._broken_off = broken_off
         self._ask_within_s = ask_within_s
         self._screen = Screen(station, site, news, clock, self._wall_clock, is_hub_there, place_of)
+        self._screen.has_reader = has_reader
+        self.codes = Codes(station, site, self._screen, hub, news, Clocks(clock, self._wall_clock), self)
         self._reading: UUID | None = None
         """The session whose card is being read; None for a card that came while another one's answer was awaited."""
         self._asking_again = AskingAgain(self.recover, lambda: self._screen.session.is_hub_there)
@@ -71,6 +77,12 @@ class Kiosk:
 
     def view(self) -> KioskView:
         return self._screen.view()
+
+    def look(self) -> CameraPicture | None:
+        return self.codes.look()
+
+    async def give_birth_date(self, session_id: UUID, typed: TypedDate) -> None:
+        await self.codes.birth_date_given(session_id, typed)
 
     async def confirm(self, session_id: UUID) -> None:
         s = self._screen.session
@@ -85,12 +97,13 @@ class Kiosk:
             appointment=s.appointment,
             card_kind=s.card.kind if s.card else "",
             language=s.language,
+            is_card_wanted=checkin.is_card_wanted(s),
         )
         try:
             reply, added = await self._checkins.check_in(request)
         except RuleViolation as error:
             log.warning("check-in %s was refused by the hub: %s", request.check_in_id, error.rule)
-            await self._refuse(s.id, Reason.NO_APPOINTMENT)
+            await self.refuse(s.id, Reason.NO_APPOINTMENT)
         except (Unreachable, StoreError) as error:
             # Whether the hub has it is open, so no help ticket: the intent is asked again, the desk is there.
             log.warning("check-in %s is not answered yet: %s", request.check_in_id, error)
@@ -102,12 +115,12 @@ class Kiosk:
     async def deny(self, session_id: UUID) -> None:
         if self._screen.session.id == session_id and self._screen.session.step is Step.CONFIRM:
             # Whose card it is must not reach the help ticket: this person says that they are somebody else.
-            await self._refuse(session_id, Reason.NOT_ME, is_person_known=False)
+            await self.refuse(session_id, Reason.NOT_ME, is_person_known=False)
 
     async def ask_for_help(self, session_id: UUID) -> None:
         # What is being committed as a check-in can't become a help ticket as well.
         if self._screen.session.step is not Step.CHECKING_IN:
-            await self._refuse(session_id, Reason.ASKED_FOR_HELP)
+            await self.refuse(session_id, Reason.ASKED_FOR_HELP)
 
     async def need_more_time(self, session_id: UUID) -> None:
         if self._screen.session.id == session_id:
@@ -115,10 +128,10 @@ class Kiosk:
 
     async def close(self, session_id: UUID) -> None:
         ended = self._screen.session
-        if ended.id == session_id and ended.step in {Step.DONE, Step.HELP, Step.CONFIRM}:
+        if ended.id == session_id and ended.step in {Step.DONE, Step.HELP, *ASKING_STEPS}:
             await self._restart()
-            if ended.step is Step.CONFIRM:
-                await self._abandon(ended.id, Reason.CLOSED)
+            if ended.step in ASKING_STEPS:
+                await self.abandon(ended.id, Reason.CLOSED)
 
     async def choose_language(self, language: str) -> None:
         if language in self._site.languages:
@@ -137,24 +150,19 @@ class Kiosk:
         self._news.publish(CardSeen(now, self.station))
         if self._screen.session.id != ended.id:
             await self._end_session(ended.id, printed_for)
-            if ended.step is Step.CONFIRM:
-                await self._abandon(ended.id, Reason.ANOTHER_CARD)
+            if ended.step in ASKING_STEPS:
+                await self.abandon(ended.id, Reason.ANOTHER_CARD)
         if begun.step is Step.TAKE_CARD:  # the hub is away: the page says so, and the card must come out
-            await self._abandon(begun.id, Reason.HUB_UNREACHABLE)
+            await self.abandon(begun.id, Reason.HUB_UNREACHABLE)
 
     async def card_read(self, card: Card) -> None:
         """The card was read whole: find its patient and appointment."""
         session_id = self._reading
         if session_id is None:
             return
-        try:
-            found = await within(self._hub.identify(card, self._wall_clock()), self._ask_within_s)
-        except KioskdError as error:
-            log.warning("records could not be asked for a patient: %s", error)
-            is_hub_there = self._screen.session.is_hub_there
-            found = Refused(Reason.RECORDS_UNREACHABLE if is_hub_there else Reason.HUB_UNREACHABLE)
+        found = await self.ask_who(self._hub.identify(card, self._wall_clock()))
         if isinstance(found, Refused):
-            await self._refuse(session_id, found.reason, found.patient)
+            await self.refuse(session_id, found.reason, found.patient)
         elif self._screen.session.id == session_id and self._screen.session.step is Step.READING:
             now = self._clock()
             self._screen.show(checkin.identified(self._screen.session, card, found, now))
@@ -166,22 +174,35 @@ class Kiosk:
             ended = self._screen.session
             self._screen.show(checkin.card_removed(self._screen.session, self._clock()))
             if ended.step is Step.READING:
-                await self._abandon(ended.id, reason)
+                await self.abandon(ended.id, reason)
         elif self._reading is not None:
-            await self._refuse(self._reading, reason)
+            await self.refuse(self._reading, reason)
 
     async def card_removed(self) -> None:
         now = self._clock()
         self._screen.show(checkin.card_removed(self._screen.session, now))
         self._news.publish(CardRemoved(now, self.station))
 
+    def card_found_in(self) -> None:
+        """A card that was tried before its reader failed is still in it."""
+        self._screen.show(checkin.card_found_in(self._screen.session))
+
+    async def card_lost(self) -> None:
+        """A reader failed with a card in it; a patient whose card is being read goes to the desk."""
+        if self._screen.session.step is Step.READING:
+            await self.refuse(self._screen.session.id, Reason.READER_FAILED)
+        self._screen.show(checkin.card_removed(self._screen.session, self._clock()))
+
+    @property
+    def is_card_needed(self) -> bool:
+        """Whether somebody may leave a card in: until their turn is over."""
+        return self._screen.session.step not in {Step.WELCOME, Step.TAKE_CARD, Step.DONE, Step.HELP}
+
     async def reader_ready(self, is_ready: bool) -> None:
-        """The reader came or went; a patient whose card is being read goes to the desk."""
+        """There is a reader to put a card into, or there is none."""
         self._screen.is_reader_ready = is_ready
-        if not is_ready and self._screen.session.step is Step.READING:
-            await self._refuse(self._screen.session.id, Reason.READER_FAILED)
         if not is_ready:
-            self._screen.show(checkin.card_removed(self._screen.session, self._clock()))
+            await self.card_lost()
         self._screen.tell()
 
     # --- asking the hub ------------------------------------------------------------------------------------
@@ -193,9 +214,19 @@ class Kiosk:
         if is_there:
             self._asking_again.hub_returned()
 
-    async def _refuse(
+    async def ask_who(self, answer: Awaitable[Identified | Refused]) -> Identified | Refused:
+        """The hub's answer to who somebody is; that it could not be had in time is a Refused too."""
+        try:
+            return await within(answer, self._ask_within_s)
+        except KioskdError as error:
+            log.warning("records could not be asked for a patient: %s", error)
+            is_hub_there = self._screen.session.is_hub_there
+            return Refused(Reason.RECORDS_UNREACHABLE if is_hub_there else Reason.HUB_UNREACHABLE)
+
+    async def refuse(
         self, session_id: UUID, reason: Reason, patient: Patient | None = None, is_person_known: bool = True
     ) -> None:
+        """To the desk, with a help ticket; nothing where the session is another one or over."""
         s = self._screen.session
         now = self._clock()
         if s.id != session_id:
@@ -218,7 +249,7 @@ class Kiosk:
             await self._begin_to_print(s.id, reply.check_in_id, added)
         self._news.publish(CheckInRefused(self._clock(), self.station, s.id, reason))
 
-    async def _abandon(self, session_id: UUID, reason: Reason) -> None:
+    async def abandon(self, session_id: UUID, reason: Reason) -> None:
         """It ended without a ticket: staff see why. The page has gone on by now."""
         self._news.publish(CheckInRefused(self._clock(), self.station, session_id, reason))
         if self._broken_off is not None:
@@ -275,14 +306,18 @@ class Kiosk:
             if gives_up_at is not None and now >= gives_up_at:
                 self._screen.give_up(s.id)
                 continue
+            notice_clears_at = checkin.notice_clears_at(s)
+            if notice_clears_at is not None and now >= notice_clears_at:
+                self._screen.show(checkin.notice_cleared(s))
+                continue
             language_returns_at = checkin.language_returns_at(s, self._site.languages[0])
             if language_returns_at is not None and now >= language_returns_at:
                 await self._restart()
                 continue
             if clears_at is not None and now >= clears_at:
                 await self._restart()
-                if s.step is Step.CONFIRM:
-                    await self._abandon(s.id, Reason.TIMED_OUT)
+                if s.step in ASKING_STEPS:
+                    await self.abandon(s.id, Reason.TIMED_OUT)
                 continue
             if not await woken(self._screen.stirred, self._screen.next_change_in_s()):
                 self._screen.tell()

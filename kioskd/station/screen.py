@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from kioskd.config import SiteConfig
 from kioskd.core import checkin
-from kioskd.core.checkin import Session, Step
+from kioskd.core.checkin import ASKING_STEPS, Session, Step
 from kioskd.core.events import SessionChanged
 from kioskd.core.printing import PrintJob, SheetKind
 from kioskd.news import News
@@ -43,6 +43,10 @@ class Screen:
         self.is_arrival_noted = True
         """False when this station's own database refused: then the page does not say that an arrival was noted."""
         self.is_reader_ready = False
+        self.has_reader = True
+        self.scanners: frozenset[str] = frozenset()
+        """Those that can be used."""
+        self.has_camera = False
         self.stirred = asyncio.Event()
 
     def view(self) -> KioskView:
@@ -74,6 +78,11 @@ class Screen:
             clears_in_s=None if clears_at is None else max(0, round((clears_at - now).total_seconds())),
             is_card_in_reader=s.card_in_reader,
             is_reader_ready=self.is_reader_ready,
+            has_reader=self.has_reader,
+            can_show_code=bool(self.scanners),
+            has_camera=self.has_camera,
+            typed=s.typed,
+            is_card_wanted=checkin.is_card_wanted(s),
             is_hub_there=s.is_hub_there,
         )
 
@@ -136,8 +145,8 @@ class Screen:
     def next_change_in_s(self) -> float | None:
         """When the page has to change by itself, or None."""
         s, now = self.session, self._clock()
-        moments = [checkin.clears_at(s), checkin.gives_up_at(s)]
+        moments = [checkin.clears_at(s), checkin.gives_up_at(s), checkin.notice_clears_at(s)]
         moments.append(checkin.language_returns_at(s, self._site.languages[0]))
-        if s.step is Step.CONFIRM and not checkin.is_idle(s, now):
+        if s.step in ASKING_STEPS and not checkin.is_idle(s, now):
             moments.append(s.touched_at + checkin.IDLE_AFTER)
         return min(((moment - now).total_seconds() for moment in moments if moment is not None), default=None)

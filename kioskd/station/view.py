@@ -8,8 +8,10 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from kioskd.core.birth_date import NOTHING_TYPED, TypedDate
 from kioskd.core.checkin import Step
 from kioskd.core.identity import Reason
+from kioskd.ports import CameraPicture
 
 
 class SheetView(StrEnum):
@@ -59,6 +61,16 @@ class KioskView:
     """Whole seconds until the page clears by itself, or None."""
     is_card_in_reader: bool = False
     is_reader_ready: bool = True
+    has_reader: bool = True
+    """Whether there is a card reader at all."""
+    can_show_code: bool = False
+    """A scanner or camera reads codes now."""
+    has_camera: bool = False
+    """There is a picture to show of what is held up."""
+    typed: TypedDate = NOTHING_TYPED
+    """The birth date as it was given last, to be mended."""
+    is_card_wanted: bool = False
+    """The desk has to read the card too, for the bill."""
     is_hub_there: bool = True
     """Without the hub nobody can be checked in here, and the desk hears of nothing."""
 
@@ -72,6 +84,12 @@ class KioskSession(Protocol):
     station: str
 
     def view(self) -> KioskView: ...
+
+    def look(self) -> CameraPicture | None:
+        """What the camera sees now, while codes are taken; None: nothing to show."""
+
+    async def give_birth_date(self, session_id: UUID, typed: TypedDate) -> None:
+        """This is my birth date: returns when it is known who it is, or that it can't be known here."""
 
     async def confirm(self, session_id: UUID) -> None:
         """Yes, this is me: returns when the check-in is committed or refused."""

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from kioskd.core.birth_date import TypedDate
 from kioskd.core.checkin import IDLE_GRACE, SHOWN_FOR, Step
 from kioskd.core.events import DeviceChanged, Event, SessionChanged
 from kioskd.news import News
@@ -28,12 +30,25 @@ from kioskd.web.security import LOOPBACK_HOSTS
 from kioskd.web.server import application
 
 STEPS = 3
-_STEP_NUMBER = {Step.WELCOME: 1, Step.READING: 1, Step.CONFIRM: 2, Step.CHECKING_IN: 2, Step.DONE: 3}
-_CAN_ASK_FOR_HELP = frozenset({Step.WELCOME, Step.READING, Step.CONFIRM, Step.TAKE_CARD})
+_STEP_NUMBER = {
+    Step.WELCOME: 1,
+    Step.READING: 1,
+    Step.BIRTH_DATE: 1,
+    Step.LOOKING_UP: 1,
+    Step.CONFIRM: 2,
+    Step.CHECKING_IN: 2,
+    Step.DONE: 3,
+}
+_CAN_ASK_FOR_HELP = frozenset(
+    {Step.WELCOME, Step.READING, Step.BIRTH_DATE, Step.LOOKING_UP, Step.CONFIRM, Step.TAKE_CARD}
+)
 _GO_TO_DESK = frozenset({Step.WELCOME, Step.TAKE_CARD})
 """Nothing is in hand: without the hub these pages send everybody to the desk."""
-_REFRESH_S = {Step.CONFIRM: 30}
+_REFRESH_S = {Step.CONFIRM: 30, Step.BIRTH_DATE: 120}
 """Without scripts the page loads itself again, less often where somebody has to read and choose."""
+
+_LONGEST_PART = 4
+"""Characters of a day, month or year; what is longer is none."""
 
 Act = Callable[[UUID], Awaitable[None]]
 
@@ -42,8 +57,9 @@ def kiosk_app(kiosk: KioskSession, news: News, pages: Pages, framed_by: Iterable
     """The kiosk of one station. Answers on this machine only; ``framed_by``: origins that may show it in a frame.
 
     GET ``/`` is the page and ``/live`` its stream; POST ``/confirm``, ``/deny``, ``/help``, ``/more-time``, ``/close``,
-    ``/ticket-came``, ``/ticket-missing`` (field ``session``) and ``/language`` (field ``language``) answer 303 to
-    ``/``, or the fragment to htmx.
+    ``/ticket-came``, ``/ticket-missing`` (field ``session``), ``/birth-date`` (fields ``session``, ``day``, ``month``
+    and ``year``) and ``/language`` (field ``language``) answer 303 to ``/``, or the fragment to htmx. GET ``/camera``
+    is what a camera sees in words, around ``/camera.jpg``; 204 and 404 while there is nothing to see.
     """
     page = _KioskPage(kiosk, news, pages)
     acts = {
@@ -59,6 +75,9 @@ def kiosk_app(kiosk: KioskSession, news: News, pages: Pages, framed_by: Iterable
         Route("/", page.show, methods=["GET"]),
         Route("/live", page.live, methods=["GET"]),
         *(Route(path, page.on(act), methods=["POST"]) for path, act in acts.items()),
+        Route("/birth-date", page.give_birth_date, methods=["POST"]),
+        Route("/camera", page.camera, methods=["GET"]),
+        Route("/camera.jpg", page.camera_picture, methods=["GET"]),
         Route("/language", page.choose_language, methods=["POST"]),
         pages.static(),
     ]
@@ -85,15 +104,30 @@ class _KioskPage:
 
         async def handler(request: Request) -> Response:
             async with request.form(max_files=0, max_fields=4) as form:
-                text = form.get("session")
-            try:
-                session_id = UUID(str(text))
-            except ValueError:
-                raise HTTPException(400) from None
+                session_id = _session(form)
             await act(session_id)
             return self._answer(request)
 
         return handler
+
+    async def give_birth_date(self, request: Request) -> Response:
+        async with request.form(max_files=0, max_fields=6) as form:
+            session_id = _session(form)
+            typed = TypedDate(*(str(form.get(name, ""))[:_LONGEST_PART] for name in ("day", "month", "year")))
+        await self._kiosk.give_birth_date(session_id, typed)
+        return self._answer(request)
+
+    async def camera(self, request: Request) -> Response:
+        picture = self._kiosk.look()
+        if picture is None:
+            return Response(status_code=204)
+        return self._pages.response("kiosk/_camera.html", self._kiosk.view().language, picture=picture)
+
+    async def camera_picture(self, request: Request) -> Response:
+        picture = self._kiosk.look()
+        if picture is None:
+            raise HTTPException(404)
+        return Response(picture.jpeg, media_type="image/jpeg")
 
     async def choose_language(self, request: Request) -> Response:
         async with request.form(max_files=0, max_fields=4) as form:
@@ -123,6 +157,14 @@ class _KioskPage:
             return self._kiosk.view().language
         except Exception:  # noqa: BLE001 -- the error page is shown also when the session itself fails
             return SOURCE_LANGUAGE
+
+
+def _session(form: FormData) -> UUID:
+    """The session that a form was made for. Raises HTTPException."""
+    try:
+        return UUID(str(form.get("session")))
+    except ValueError:
+        raise HTTPException(400) from None
 
 
 def _context(view: KioskView) -> dict[str, Any]:

@@ -5,10 +5,12 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from uuid import UUID, uuid4
 
+from kioskd.core.birth_date import TypedDate
 from kioskd.core.checkin import Step
 from kioskd.core.events import SessionChanged
 from kioskd.core.identity import Reason
 from kioskd.news import News
+from kioskd.ports import CameraPicture
 from kioskd.station.view import KioskView, SheetView
 
 AT = datetime(2026, 11, 24, 7, 12, tzinfo=UTC)  # 08:12 in Berlin
@@ -35,6 +37,25 @@ VIEWS = {
     "welcome": _BASE,
     "welcome-again": replace(_BASE, notice="card-removed-early"),
     "welcome-no-reader": replace(_BASE, is_reader_ready=False),
+    "welcome-both": replace(_BASE, can_show_code=True),
+    "welcome-camera": replace(_BASE, can_show_code=True, has_camera=True),
+    "welcome-code": replace(_BASE, has_reader=False, is_reader_ready=False, can_show_code=True),
+    "welcome-code-camera": replace(
+        _BASE, has_reader=False, is_reader_ready=False, can_show_code=True, has_camera=True, notice="prescription"
+    ),
+    "welcome-no-scanner": replace(_BASE, has_reader=False, is_reader_ready=False),
+    "welcome-unknown": replace(_BASE, can_show_code=True, notice="code-unknown"),
+    "birth-date": replace(_BASE, step=Step.BIRTH_DATE),
+    "birth-date-again": replace(
+        _BASE, step=Step.BIRTH_DATE, notice="date-differs", typed=TypedDate("14", "3", "1985")
+    ),
+    "birth-date-impossible": replace(
+        _BASE, step=Step.BIRTH_DATE, notice="date-impossible", typed=TypedDate("31", "2", "1985")
+    ),
+    "birth-date-idle": replace(_BASE, step=Step.BIRTH_DATE, is_idle=True, clears_in_s=30),
+    "looking-up": replace(_BASE, step=Step.LOOKING_UP),
+    "done-card-wanted": replace(_DONE, is_card_wanted=True),
+    "done-card-wanted-in": replace(_DONE, is_card_wanted=True, is_card_in_reader=True, wristband=SheetView.TAKE_IT),
     "reading": replace(_BASE, step=Step.READING, is_card_in_reader=True),
     "confirm": _PERSON,
     "done-called": replace(_DONE, was_checked_in_before=True, called_to="Sprechzimmer 3", ticket=SheetView.NONE),
@@ -77,6 +98,8 @@ class ScriptedKiosk:
         self.inputs: list[str] = []
         self.heard: asyncio.Queue[str] = asyncio.Queue()
         self.check_ins = 0
+        self.sees: CameraPicture | None = None
+        self.dates: list[TypedDate] = []
         self.may_answer = asyncio.Event()
         self.may_answer.set()
 
@@ -101,6 +124,17 @@ class ScriptedKiosk:
             self.change(step=Step.CHECKING_IN)
             await self.may_answer.wait()
             self.show(replace(_DONE, session_id=session_id, language=self._view.language))
+
+    def look(self) -> CameraPicture | None:
+        return self.sees
+
+    async def give_birth_date(self, session_id: UUID, typed: TypedDate) -> None:
+        if self._takes(session_id, "birth-date") and self._view.step is Step.BIRTH_DATE:
+            self.dates.append(typed)
+            if typed.year == "1958":
+                self.show(replace(_PERSON, session_id=session_id, language=self._view.language))
+            else:
+                self.change(typed=typed, notice="date-differs")
 
     async def deny(self, session_id: UUID) -> None:
         if self._takes(session_id, "deny") and self._view.step is Step.CONFIRM:

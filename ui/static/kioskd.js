@@ -1,5 +1,5 @@
 // What the kiosk page can't do without a script: text size and contrast for this patient, the focus on a new step, the
-// countdown, a calm word while the daemon is away. Everything else is forms and the live stream. Nothing is stored.
+// keys that type a birth date, the countdown, a calm word while the daemon is away. Everything else is forms and the live stream. Nothing is stored.
 "use strict";
 
 (() => {
@@ -8,10 +8,12 @@
   const TEXT_SIZES = ["", "large", "largest"];
   const SETTLE_MS = 500; // a second tap must not hit what has just appeared in the same place
   const RETRY_MS = 1500;
+  const STILL_HERE_MS = 10000; // who types is not idle: told no more often than this
 
   let shown = {};
   let clearsAt = null;
   let settling = 0;
+  let typedAt = 0;
 
   html.dataset.script = "on";
 
@@ -29,6 +31,7 @@
     clearsAt = "clearsInS" in now ? performance.now() + 1000 * Number(now.clearsInS) : null;
     shown = { session: now.session, step: now.step };
     showChoices();
+    chooseField(currentField());
   }
 
   function enter(step) {
@@ -75,11 +78,66 @@
     kiosk.querySelector(".clears progress").value = left;
   }
 
+  // The birth date: the keys write into the field that was chosen last, else into the first that is not full.
+  const fields = () => [...kiosk.querySelectorAll("#birth-date input[maxlength]")];
+  const isFull = (field) => field.value.length >= field.maxLength;
+
+  function currentField() {
+    const all = fields();
+    return all.find((field) => "current" in field.dataset) ?? all.find((field) => !isFull(field)) ?? all.at(-1);
+  }
+
+  function chooseField(chosen) {
+    for (const field of fields()) {
+      if (field === chosen) field.dataset.current = "";
+      else delete field.dataset.current;
+    }
+  }
+
+  function chooseNext(field, step) {
+    const all = fields();
+    const next = all[all.indexOf(field) + step] ?? field;
+    chooseField(next);
+    if (all.includes(document.activeElement)) next.focus();
+  }
+
+  function press(key) {
+    const field = currentField();
+    if (key === "next") chooseNext(field, 1);
+    else if (key === "back" && field.value === "") {
+      chooseNext(field, -1);
+      currentField().value = currentField().value.slice(0, -1);
+    } else if (key === "back") field.value = field.value.slice(0, -1);
+    else {
+      if (!isFull(field)) field.value += key;
+      if (isFull(field)) chooseNext(field, 1);
+    }
+    stillHere();
+  }
+
+  function stillHere() {
+    const now = performance.now();
+    if (typedAt && now - typedAt < STILL_HERE_MS) return;
+    typedAt = now;
+    const body = new URLSearchParams({ session: shown.session });
+    fetch("/more-time", { method: "POST", body, headers: { "hx-request": "true" } }).catch(() => {});
+  }
+
+  document.addEventListener("focusin", (event) => {
+    if (event.target.matches("#birth-date input[maxlength]")) chooseField(event.target);
+  });
+  document.addEventListener("input", (event) => {
+    if (!event.target.matches("#birth-date input[maxlength]")) return;
+    if (isFull(event.target)) chooseNext(event.target, 1);
+    stillHere();
+  });
+
   document.addEventListener("click", (event) => {
     if (event.target.closest("main") && "settling" in html.dataset) {
       event.preventDefault();
       event.stopImmediatePropagation();
-    } else if (event.target.closest("#choose-text")) chooseText();
+    } else if (event.target.closest("[data-digit]")) press(event.target.closest("[data-digit]").dataset.digit);
+    else if (event.target.closest("#choose-text")) chooseText();
     else if (event.target.closest("#choose-contrast")) chooseContrast();
   }, true);
 
