@@ -145,6 +145,8 @@ DEFECTIVE_CARDS: tuple[SampleCard, ...] = (
     SampleCard("locked", "A blocked card", "The health insurer has blocked this health card."),
     SampleCard("no-health-card", "A loyalty card", "A chip card of a kind that kioskd does not read."),
     SampleCard("mute", "A dead chip", "A card that does not answer, as when it is put in the wrong way round."),
+    SampleCard("door-card", "A door card", "A contactless card that only stores, of no use for checking in."),
+    SampleCard("closed-by-radio", "An ID by radio", "A contactless card that wants the password printed on it."),
 )
 
 SAMPLE_CARDS: tuple[SampleCard, ...] = (
@@ -152,6 +154,15 @@ SAMPLE_CARDS: tuple[SampleCard, ...] = (
     *DEFECTIVE_CARDS,
 )
 """Every card of the tray; ``sample_image`` builds each of them."""
+
+
+_CLOSED_BY_RADIO = Application(
+    files=(
+        # EF.CardAccess: PACE with ECDH, generic mapping and AES-128, version 2, on brainpoolP256r1 (ICAO 9303-11, 9.2).
+        CardFile(0x011C, 0x1C, bytes.fromhex("31143012060A04007F0007020204020202010202010D")),
+        CardFile(0x011D, 0x1D, bytes(64), is_closed=True),
+    )
+)
 
 
 def sample_image(card_id: str) -> CardImage:
@@ -163,6 +174,10 @@ def sample_image(card_id: str) -> CardImage:
             return egk_image(SAMPLE_PEOPLE[0], EgkVariant(is_locked=True))
         case "no-health-card":
             return CardImage(bytes.fromhex("3B6500002063CB6800"), (Application(bytes.fromhex("A0000000031010")),))
+        case "door-card":
+            return CardImage(bytes.fromhex("3B8F8001804F0CA000000306030001000000006A"), (Application(),))
+        case "closed-by-radio":
+            return CardImage(bytes.fromhex("3B8480018091E101F4"), (_CLOSED_BY_RADIO,))
         case "mute":
             # No ATR is longer than 33 bytes (ISO/IEC 7816-3): the reader gets nothing it can use on power-on.
             return CardImage(bytes(40), (Application(MF),))

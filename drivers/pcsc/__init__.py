@@ -1,6 +1,10 @@
 """Chip-card readers over PC/SC: any reader that the machine's pcscd knows.
 
 ``reader``           the device: our own status loop over ``smartcard.scard``
+``conversation``     one card, held exclusively, and the commands that it is asked
+``watchdog``         a deadline for calls that have none
+``contactless``      cards by radio: which of them say nothing, and why
+``outcomes``         PC/SC's error codes, and what they are for the daemon
 ``virtual``          a simulated card in pcscd's virtual reader (vpcd), as a program
 ``virtual_process``  that program, driven from another process
 
@@ -29,7 +33,8 @@ class PcscConfig(DriverConfig):
     """The keys of a ``pcsc`` device."""
 
     reader: str = "*"
-    """Name of the reader as pcscd lists it (``pcsc_scan -r``), or a shell pattern of it; the first match is used."""
+    """Name of the reader as pcscd lists it (``pcsc_scan -r``), or a shell pattern of it; the first match is used.
+    The numbers at its end (`` 00 00``) may be left out, and may change when it is plugged in again."""
     socket: str | None = None
     """Where pcscd listens, if not at its usual place. libpcsclite reads this once in the life of a process, so it
     holds for the whole process: two readers of one station can't have two different sockets."""

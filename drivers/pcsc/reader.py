@@ -4,10 +4,12 @@ pyscard's CardMonitor is not used: its thread dies when pcscd restarts and never
 
 What makes a read whole, given what pcsc-lite does not promise:
 
-* the card is held exclusively and in a transaction, so no other program can select another file in between;
+* the card is held exclusively and in a transaction, so no other program can select another file in between; one that
+  has the card already is waited for, a few seconds;
 * any exchange that fails voids the read, even if a later one would work: a card that was swapped within one poll of
   pcscd (about 0.4 s) answers on the old handle;
 * the card's own number is read at the start and again at the end, and must be the same;
+* a read ends in time, whatever the card does: see ``drivers.pcsc.watchdog``;
 * after an attempt the card must be taken out before another one counts. pcscd counts insertions and removals
   of each reader (upper 16 bits of the event state), so a removal between two of our polls is seen too. A swap that
   pcscd itself does not notice is not: the next patient is then asked to take the card out once more.
@@ -15,6 +17,7 @@ What makes a read whole, given what pcsc-lite does not promise:
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -25,6 +28,10 @@ from typing import Any
 from smartcard import scard
 
 from drivers.cards.iso7816 import handle_status
+from drivers.pcsc.contactless import explained
+from drivers.pcsc.conversation import held
+from drivers.pcsc.outcomes import NO_ANSWER, ExchangeFailed, error_of, error_text
+from drivers.pcsc.watchdog import CallHangs, WatchedCalls
 from kioskd.core.identity import Card, Reason, is_expired
 from kioskd.errors import CardUnreadable, DeviceError, DeviceUnavailable
 from kioskd.ports import CardKind, Transmit
@@ -33,60 +40,49 @@ REMOVAL_SEEN_WITHIN_S = 2.0
 """How long after a failed exchange to wait for pcscd to notice that the card is gone. It polls every 0.4 s, and
 on a busy machine later.
 """
+READ_WITHIN_S = 8.0
+"""A whole read, with connecting. The slowest open reads take about 4 s on a real card at 9600 baud."""
 
 _GONE_STATES: int = scard.SCARD_STATE_UNKNOWN | scard.SCARD_STATE_UNAVAILABLE | scard.SCARD_STATE_IGNORE
-_REMOVED = frozenset({scard.SCARD_E_NO_SMARTCARD, scard.SCARD_W_REMOVED_CARD})
-_NO_ANSWER = frozenset(
-    {
-        scard.SCARD_W_UNRESPONSIVE_CARD,
-        scard.SCARD_W_UNPOWERED_CARD,
-        scard.SCARD_W_UNSUPPORTED_CARD,
-        scard.SCARD_W_RESET_CARD,
-        scard.SCARD_E_CARD_UNSUPPORTED,
-        scard.SCARD_E_PROTO_MISMATCH,
-        scard.SCARD_E_NOT_READY,
-        scard.SCARD_E_NOT_TRANSACTED,
-        scard.SCARD_E_INVALID_ATR,
-        scard.SCARD_E_COMM_DATA_LOST,
-    }
-)
 
 
-class _ExchangeFailed(Exception):
-    """A command got no answer. Not a DeviceError, so that no kind of card takes it for one of its own."""
+def choose_reader(names: Sequence[str], pattern: str) -> str | None:
+    """The first reader that ``pattern`` means, or None.
 
-    def __init__(self, code: int) -> None:
-        super().__init__(error_text(code))
-        self.code = code
+    pcscd ends each name by two numbers, " 00 00": which reader, and which slot of it. A reader that is plugged in again
+    may get another first one, so a whole name also means the only reader that differs in nothing but that.
+    """
+    for name in names:
+        # Equality first: real names hold brackets, which a pattern would take for a set of letters.
+        if pattern in (name, name[: -len(" 00 00")]) or fnmatchcase(name, pattern):
+            return name
+    others = [name for name in names if _without_number(name) == _without_number(pattern)]
+    return others[0] if len(others) == 1 else None
 
 
-def error_text(code: int) -> str:
-    """A PC/SC error for staff and logs: pcsc-lite's words and the code."""
-    return f"{str(scard.SCardGetErrorMessage(code)).strip().rstrip('.')} (0x{code & 0xFFFFFFFF:08X})"
-
-
-def error_of(device: str, code: int) -> DeviceError:
-    """What a PC/SC error on connecting to or talking with a card is for the daemon."""
-    if code in _REMOVED:
-        return CardUnreadable(device, Reason.CARD_REMOVED_EARLY, "the card was taken out before it was read")
-    if code in _NO_ANSWER:
-        what = f"the card does not answer: {error_text(code)}; it may be the wrong way round or broken"
-        return CardUnreadable(device, Reason.CARD_MUTE, what)
-    if code == scard.SCARD_E_SHARING_VIOLATION:
-        return DeviceUnavailable(device, "another program holds the card; stop it, kioskd needs the reader for itself")
-    return DeviceUnavailable(device, f"pcscd or the reader failed: {error_text(code)}; is pcscd running?")
+def _without_number(name: str) -> tuple[str, str]:
+    """A reader's name in two parts, before and after its number; the whole name where there is no number."""
+    parts = re.fullmatch(r"(.*) [0-9A-F]{2} ([0-9A-F]{2})", name)
+    return (parts[1], parts[2]) if parts else (name, "")
 
 
 class PcscReader:
     """A ``ports.CardReader``. ``reader`` is the name of the reader in pcscd, or a pattern of it."""
 
     def __init__(
-        self, name: str, reader: str, card_kinds: Sequence[CardKind], today: Callable[[], date] = date.today
+        self,
+        name: str,
+        reader: str,
+        card_kinds: Sequence[CardKind],
+        today: Callable[[], date] = date.today,
+        read_within_s: float = READ_WITHIN_S,
     ) -> None:
         self._name = name
         self._today = today
         self._pattern = reader
         self._card_kinds = tuple(card_kinds)
+        self._read_within_s = read_within_s
+        self._calls = WatchedCalls(name)
         self._context: Any = None
         self._reader = ""
         self._done_count: int | None = None
@@ -94,11 +90,10 @@ class PcscReader:
 
     def open(self) -> None:
         self.close()
-        code, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
-        if code != scard.SCARD_S_SUCCESS:
-            raise DeviceUnavailable(self._name, f"pcscd does not answer: {error_text(code)}; is it running?")
-        self._context = context
+        self._must_not_hang()
+        self._context = self._new_context()
         try:
+            self._calls.begin(self._new_context())
             self._reader = self._find_reader()
             self._event_state()
         except DeviceUnavailable:
@@ -106,6 +101,7 @@ class PcscReader:
             raise
 
     def close(self) -> None:
+        self._calls.end()
         context, self._context, self._done_count = self._context, None, None
         if context is not None:
             # The answer does not matter: the context of a pcscd that died is gone anyway.
@@ -126,12 +122,29 @@ class PcscReader:
             raise error_of(self._name, scard.SCARD_E_NO_SMARTCARD)
         if state & scard.SCARD_STATE_MUTE:
             raise error_of(self._name, scard.SCARD_W_UNRESPONSIVE_CARD)
+        self._must_not_hang()
+        deadline = time.monotonic() + self._read_within_s
         try:
-            return self._read_held()
-        except _ExchangeFailed as failure:
+            # A little longer, so that between two commands the conversation itself finds that it is over.
+            return self._calls.call(lambda context: self._read_held(context, deadline), self._read_within_s + 0.25)
+        except CallHangs as hangs:
+            raise error_of(self._name, scard.SCARD_E_TIMEOUT) from hangs
+        except ExchangeFailed as failure:
             raise self._explain(failure.code) from failure
         except CardUnreadable as refusal:
             raise CardUnreadable(self._name, refusal.reason, refusal.what) from refusal
+
+    def _must_not_hang(self) -> None:
+        """An earlier card that never answered is out; only the call to it may have to hear of that."""
+        if self._calls.is_hanging(REMOVAL_SEEN_WITHIN_S):
+            what = "the reader still waits for a card that never answered; unplug the reader and plug it in again"
+            raise DeviceUnavailable(self._name, what)
+
+    def _new_context(self) -> Any:
+        code, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
+        if code != scard.SCARD_S_SUCCESS:
+            raise DeviceUnavailable(self._name, f"pcscd does not answer: {error_text(code)}; is it running?")
+        return context
 
     # --- the status loop
 
@@ -139,10 +152,9 @@ class PcscReader:
         code, names = scard.SCardListReaders(self._context, [])
         if code not in (scard.SCARD_S_SUCCESS, scard.SCARD_E_NO_READERS_AVAILABLE):
             raise error_of(self._name, code)
-        for reader in names:
-            # Equality first: real names hold brackets, which a pattern would take for a set of letters.
-            if reader == self._pattern or fnmatchcase(reader, self._pattern):
-                return str(reader)
+        chosen = choose_reader(names, self._pattern)
+        if chosen is not None:
+            return chosen
         there_are = f"there are: {', '.join(names)}" if names else "there is none; is it plugged in?"
         raise DeviceUnavailable(self._name, f"no card reader is called {self._pattern!r}; {there_are}")
 
@@ -182,26 +194,14 @@ class PcscReader:
 
     # --- one read
 
-    def _read_held(self) -> Card:
-        """Connect, read, disconnect. Raises _ExchangeFailed, CardUnreadable or DeviceUnavailable."""
-        protocols = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
-        code, handle, protocol = scard.SCardConnect(self._context, self._reader, scard.SCARD_SHARE_EXCLUSIVE, protocols)
-        if code != scard.SCARD_S_SUCCESS:
-            raise error_of(self._name, code)
-        conversation = _Conversation(handle, protocol)
-        try:
-            code = scard.SCardBeginTransaction(handle)
-            if code != scard.SCARD_S_SUCCESS:
-                raise _ExchangeFailed(code)
+    def _read_held(self, context: Any, deadline: float) -> Card:
+        """Connect, read, disconnect. Raises ExchangeFailed or CardUnreadable."""
+        with held(context, self._reader, deadline) as conversation:
+            transmit = handle_status(conversation.transmit_raw)
             try:
-                card = self._read_same_card(handle_status(conversation.transmit_raw))
-            finally:
-                # Before anything that a kind of card made of it: a failed exchange voids the read.
-                conversation.raise_failure()
-            return card
-        finally:
-            # Ends the transaction as well. Unpowered, the next card can't inherit what was selected.
-            scard.SCardDisconnect(handle, scard.SCARD_UNPOWER_CARD)
+                return self._read_same_card(transmit)
+            except CardUnreadable as refusal:
+                raise explained(refusal, conversation.atr, transmit) from refusal
 
     def _read_same_card(self, transmit: Transmit) -> Card:
         kind = self._kind_of_card(transmit)
@@ -228,7 +228,7 @@ class PcscReader:
 
     def _explain(self, code: int) -> DeviceError:
         """What a failed exchange was: pcscd says "not transacted" first and "removed" only at its next poll."""
-        if code not in _NO_ANSWER:
+        if code not in NO_ANSWER:
             return error_of(self._name, code)
         state = self._done_count << 16 if self._done_count is not None else scard.SCARD_STATE_UNAWARE
         deadline = time.monotonic() + REMOVAL_SEEN_WITHIN_S
@@ -237,27 +237,3 @@ class PcscReader:
             if self._is_taken_out(state):
                 return error_of(self._name, scard.SCARD_W_REMOVED_CARD)
         return error_of(self._name, code)
-
-
-class _Conversation:
-    """The exchanges with one connected card. The first failure ends it for good."""
-
-    def __init__(self, handle: Any, protocol: int) -> None:
-        self._handle = handle
-        self._pci = scard.SCARD_PCI_T0 if protocol == scard.SCARD_PROTOCOL_T0 else scard.SCARD_PCI_T1
-        self._failure: _ExchangeFailed | None = None
-
-    def transmit_raw(self, apdu: bytes) -> bytes:
-        self.raise_failure()
-        code, answer = scard.SCardTransmit(self._handle, self._pci, list(apdu))
-        if code == scard.SCARD_S_SUCCESS and len(answer) < 2:
-            # A card pulled in the middle of its answer: some reader drivers report success and no bytes.
-            code = scard.SCARD_E_NOT_TRANSACTED
-        if code != scard.SCARD_S_SUCCESS:
-            self._failure = _ExchangeFailed(code)
-            raise self._failure
-        return bytes(answer)
-
-    def raise_failure(self) -> None:
-        if self._failure is not None:
-            raise self._failure

@@ -10,7 +10,8 @@ bytes; a single byte from the reader is a control code, anything longer a comman
 
 Commands are JSON objects on stdin, one a line, each answered by ``{"ok": true}`` or ``{"ok": false, "error": ...}``::
 
-    {"do": "insert", "card": "anna-huber", "delay_ms": 0, "remove_after_apdus": 7}   the last two are optional
+    {"do": "insert", "card": "anna-huber", "delay_ms": 0, "remove_after_apdus": 7, "silent_after_apdus": 5}
+                                                                                      the last three are optional
     {"do": "swap", "card": "samuel-okafor", "after_apdus": 7, "unnoticed": false}     the last two are optional
     {"do": "remove"}
 
@@ -18,7 +19,8 @@ What happens is written as it happens: ``{"event": "inserted", "card": ...}`` an
 "apdus": 14, "apdu_ms": 1.2, "span_ms": 3.4}`` with the number of APDUs of that insertion, the time that the card
 spent on them, and the time from the first to the last. When pcscd dies, a card that is in stays in and connects again.
 
-``remove_after_apdus`` pulls the card as the next APDU arrives, unanswered. A swap that is ``unnoticed`` keeps
+``remove_after_apdus`` pulls the card as the next APDU arrives, unanswered; with ``silent_after_apdus`` it stays in and
+never answers again. A swap that is ``unnoticed`` keeps
 the connection: from outside it is one card with other contents, as when a real reader misses the change.
 
 The program ends when stdin is closed or its parent dies.
@@ -67,6 +69,8 @@ class _InsertedCard:
     image: CardImage
     delay_s: float = 0
     change: _Change | None = None
+    silent_after: int | None = None
+    """After so many APDUs it answers nothing any more."""
     following: _InsertedCard | None = None
     """The card that takes its place as soon as it is out."""
     is_out: threading.Event = field(default_factory=threading.Event)
@@ -93,10 +97,16 @@ class VirtualReaderSlot:
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
 
-    def insert(self, card_id: str, delay_ms: float = 0, remove_after_apdus: int | None = None) -> None:
+    def insert(
+        self,
+        card_id: str,
+        delay_ms: float = 0,
+        remove_after_apdus: int | None = None,
+        silent_after_apdus: int | None = None,
+    ) -> None:
         """Put a card in. Raises KeyError (no such card) or ValueError (there is one in)."""
         change = None if remove_after_apdus is None else _Change(remove_after_apdus, None)
-        card = _InsertedCard(card_id, sample_image(card_id), delay_ms / 1000, change)
+        card = _InsertedCard(card_id, sample_image(card_id), delay_ms / 1000, change, silent_after_apdus)
         with self._lock:
             if self._card is not None:
                 raise ValueError(f"the card {self._card.card_id} is in the reader already")
@@ -187,6 +197,9 @@ class VirtualReaderSlot:
                 if change.to is not None:
                     card.card_id, card.image = change.to
                 card.change, session = None, card.image.power_on()
+            if card.silent_after is not None and card.apdus >= card.silent_after:
+                _wait_until_closed(connection)
+                return
             began_at = time.monotonic()
             answer = session.respond(frame)
             if card.delay_s and card.is_out.wait(card.delay_s):
@@ -225,6 +238,12 @@ def _receive_exactly(connection: socket.socket, count: int) -> bytes | None:
             return None
         data += more
     return data
+
+
+def _wait_until_closed(connection: socket.socket) -> None:
+    """By the reader that gave up or died, or by the hand that takes the card out."""
+    while connection.recv(256):
+        pass
 
 
 def _send(connection: socket.socket, data: bytes) -> None:

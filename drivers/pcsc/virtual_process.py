@@ -59,16 +59,18 @@ class VirtualCardProcess:
         card_id: str,
         delay_ms: float = 0,
         remove_after_apdus: int | None = None,
+        silent_after_apdus: int | None = None,
         within_s: float = _ANSWER_WITHIN_S,
     ) -> None:
         """Put a sample card in; returns when it is connected to the virtual reader (pcscd sees it at its next poll).
 
-        ``delay_ms`` is what the card takes for each command; ``remove_after_apdus`` has it pulled during a read.
+        ``delay_ms`` is what the card takes for each command; ``remove_after_apdus`` has it pulled during a read,
+        ``silent_after_apdus`` has it stay in and answer no more.
         Raises ValueError (no such card, or there is one in already).
         """
         self._forget_events()
-        command = {"do": "insert", "card": card_id, "delay_ms": delay_ms, "remove_after_apdus": remove_after_apdus}
-        self._command(command)
+        apdus = {"remove_after_apdus": remove_after_apdus, "silent_after_apdus": silent_after_apdus}
+        self._command({"do": "insert", "card": card_id, "delay_ms": delay_ms, **apdus})
         self.wait_for("inserted", within_s)
 
     def remove(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -55,6 +56,67 @@ def apdus_of_a_read(sample: Sample) -> int:
 @pytest.mark.parametrize("sample", [*FIRST_OF_KIND, *REFUSED], ids=lambda sample: sample.id)
 def test_a_card_is_read_through_the_real_stack(reader: CardReader, desk: PcscDesk, sample: Sample) -> None:
     assert outcome(reader, desk.hand, sample) == sample.shows
+
+
+@pytest.mark.parametrize("sample", FIRST_OF_KIND, ids=lambda sample: sample.id)
+def test_the_cards_answer_to_reset_decides_between_t0_and_t1(desk: PcscDesk, sample: Sample) -> None:
+    from smartcard import scard
+
+    desk.reader.open()
+    desk.hand.insert(sample.id)
+    assert desk.reader.wait_for_card(SEEN_WITHIN_S)
+    _, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
+    protocols = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
+    code, handle, protocol = scard.SCardConnect(context, "Virtual PCD 00 00", scard.SCARD_SHARE_EXCLUSIVE, protocols)
+    assert code == scard.SCARD_S_SUCCESS
+    scard.SCardDisconnect(handle, scard.SCARD_UNPOWER_CARD)
+    scard.SCardReleaseContext(context)
+    assert protocol == (scard.SCARD_PROTOCOL_T1 if offers_t1_only(sample.image.atr) else scard.SCARD_PROTOCOL_T0)
+
+
+def offers_t1_only(atr: bytes) -> bool:
+    """Whether the first protocol of an ATR is T=1: the low half of TD1, the byte after TA1, TB1 and TC1, if there."""
+    has_td1 = bool(atr[1] & 0x80)
+    return has_td1 and atr[2 + (atr[1] >> 4 & 0x07).bit_count()] & 0x0F == 1
+
+
+@pytest.mark.parametrize("sample", FIRST_OF_KIND, ids=lambda sample: sample.id)
+def test_a_slow_card_is_read(reader: CardReader, desk: PcscDesk, sample: Sample) -> None:
+    desk.hand.insert(sample.id, delay_ms=15)
+    assert reader.wait_for_card(SEEN_WITHIN_S)
+    assert reader.read_card() == sample.shows
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("sample", FIRST_OF_KIND, ids=lambda sample: sample.id)
+def test_a_card_that_is_pulled_at_any_command_was_removed_early(
+    reader: CardReader, desk: PcscDesk, sample: Sample
+) -> None:
+    for apdus in range(apdus_of_a_read(sample)):
+        desk.hand.insert(sample.id, remove_after_apdus=apdus)
+        assert reader.wait_for_card(SEEN_WITHIN_S)
+        with pytest.raises(CardUnreadable) as refusal:
+            reader.read_card()
+        assert refusal.value.reason == Reason.CARD_REMOVED_EARLY
+        assert reader.wait_for_removal(SEEN_WITHIN_S)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("sample", FIRST_OF_KIND, ids=lambda sample: sample.id)
+def test_a_swap_at_any_command_of_a_read_never_mixes_two_cards(
+    reader: CardReader, desk: PcscDesk, sample: Sample
+) -> None:
+    other = next(s for s in FIRST_OF_KIND if s is not sample)
+    for apdus in range(apdus_of_a_read(sample)):
+        desk.hand.insert(sample.id)
+        desk.hand.swap(other.id, after_apdus=apdus, unnoticed=True)
+        assert reader.wait_for_card(SEEN_WITHIN_S)
+        with suppress(CardUnreadable):
+            assert reader.read_card() in (sample.shows, other.shows)
+        desk.hand.remove()
+        assert reader.wait_for_removal(SEEN_WITHIN_S)
 
 
 @pytest.mark.parametrize("sample", FIRST_OF_KIND, ids=lambda sample: sample.id)

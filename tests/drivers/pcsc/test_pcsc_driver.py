@@ -41,7 +41,7 @@ def test_every_error_of_the_library_becomes_one_of_ours(pcscd: PrivatePcscd) -> 
     PcscDriver().create("reader", PcscConfig(socket=str(pcscd.socket_path)), [])
     from smartcard import scard
 
-    from drivers.pcsc.reader import error_of
+    from drivers.pcsc.outcomes import error_of
 
     names = [name for name in vars(scard) if name.startswith(("SCARD_E_", "SCARD_W_", "SCARD_F_", "SCARD_P_"))]
     assert len(names) > 50

@@ -194,23 +194,6 @@ def test_a_defective_card_is_refused_with_its_reason(open_desk: PcscDesk, card: 
     assert refusal.value.reason == reason
 
 
-def test_a_card_that_another_program_holds_is_named_as_that(open_desk: PcscDesk) -> None:
-    from smartcard import scard
-
-    open_desk.hand.insert(ANNA.id)
-    assert open_desk.reader.wait_for_card(SEEN_WITHIN_S)
-    _, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
-    code, card, _ = scard.SCardConnect(
-        context, "Virtual PCD 00 00", scard.SCARD_SHARE_EXCLUSIVE, scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
-    )
-    assert code == scard.SCARD_S_SUCCESS
-    with pytest.raises(DeviceUnavailable, match="another program holds the card"):
-        open_desk.reader.read_card()
-    scard.SCardDisconnect(card, scard.SCARD_LEAVE_CARD)
-    scard.SCardReleaseContext(context)
-    assert open_desk.reader.read_card() == card_of(ANNA)
-
-
 def test_a_reader_that_is_not_there_is_unavailable_and_the_text_says_which_are(pcscd: PrivatePcscd) -> None:
     reader = new_reader(pcscd, "Nobody's reader*")
     with pytest.raises(DeviceUnavailable, match="there are: Virtual PCD 00 00, Virtual PCD 00 01"):
