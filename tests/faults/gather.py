@@ -31,7 +31,7 @@ SETTLED_WITHIN_S = 120.0
 LOOK_AGAIN_S = 0.1
 """How often a database of another process is looked at; there is no signal for that."""
 VERIFY_WITHIN_S = 120.0
-COPY_MARK = "COPY"
+COPY_MARKS = {"COPY", "KOPIE"}
 
 
 async def settle(rig: Rig, facts: Facts) -> None:
@@ -153,10 +153,11 @@ def _ticket(sheet: dict[str, Any]) -> PaperSheet:
     lines = [line.strip() for line in sheet["text"].splitlines()]
     labels = [line for line in lines if re.fullmatch(r"[A-Z]\d+", line)]
     label = labels[0] if len(labels) == 1 else f"{len(labels)} numbers on one sheet"
-    return PaperSheet("ticket", label, "", COPY_MARK in lines, sheet["connected_at"])
+    return PaperSheet("ticket", label, "", not COPY_MARKS.isdisjoint(lines), sheet["connected_at"])
 
 
 def _band(sheet: dict[str, Any], patients: dict[str, str]) -> PaperSheet:
-    numbers = re.findall(r"\^FDNo\. (\d+)\^FS", sheet["text"])
-    patient = patients.get(numbers[0], "") if len(numbers) == 1 else f"{len(numbers)} people on one band"
+    # The barcode's, whatever words and groups the number is written in beside it.
+    numbers = set(re.findall(r"\^FD(\d+)/\d+\^FS", sheet["text"]))
+    patient = patients.get(*numbers, "") if len(numbers) == 1 else f"{len(numbers)} people on one band"
     return PaperSheet("band", "", patient, False, sheet["connected_at"])
