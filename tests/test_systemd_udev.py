@@ -22,6 +22,7 @@ NODES = {
     "ttyACM0": ("tty", 166, "1-1:1.1/tty/ttyACM0"),
     "ttyUSB0": ("tty", 188, "1-1:1.0/ttyUSB0/tty/ttyUSB0"),
     "input/event7": ("input", 13, "1-1:1.0/input/input9/event7"),
+    "hidraw3": ("hidraw", 243, "1-1:1.0/0003:1EAB:0010.0002/hidraw/hidraw3"),
 }
 IN_A_NAMESPACE = """
 set -eu
@@ -79,6 +80,7 @@ def ours(said: str) -> str:
         ("usb/lp0", "1203", "wristband-printer"),
         ("ttyACM0", "0c2e", "scanner"),
         ("input/event7", "05e0", "scanner-keys"),
+        ("hidraw3", "1eab", "scanner-hid"),
     ],
 )
 def test_a_device_gets_its_name_and_the_daemon_may_open_it(folder: Path, node: str, vendor: str, name: str) -> None:
@@ -94,11 +96,22 @@ def test_two_printers_of_a_kind_are_told_apart_by_their_serial_numbers(folder: P
     assert "LINK 'kioskd/ticket-printer-X4ZB012345'" in ours(said)
 
 
+@pytest.mark.parametrize(
+    ("node", "name"), [("ttyACM0", "scanner"), ("input/event7", "scanner-keys"), ("hidraw3", "scanner-hid")]
+)
+def test_two_scanners_are_told_apart_by_their_serial_numbers(folder: Path, node: str, name: str) -> None:
+    said = udev_on(folder, node, "0c2e", serial="20171B4F3C")
+    assert f"LINK 'kioskd/{name}-20171B4F3C'" in ours(said)
+
+
 def test_what_a_scanner_types_goes_into_no_page(folder: Path) -> None:
     assert "LIBINPUT_IGNORE_DEVICE=1" in udev_on(folder, "input/event7", "0c2e")
 
 
-@pytest.mark.parametrize(("node", "vendor"), [("usb/lp0", "03f0"), ("ttyACM0", "2341"), ("ttyUSB0", "0403")])
+@pytest.mark.parametrize(
+    ("node", "vendor"),
+    [("usb/lp0", "03f0"), ("ttyACM0", "2341"), ("ttyUSB0", "0403"), ("input/event7", "046d"), ("hidraw3", "046d")],
+)
 def test_nobody_elses_device_is_touched(folder: Path, node: str, vendor: str) -> None:
     said = udev_on(folder, node, vendor)
     assert ours(said) == f"Reading rules file: /etc/udev/rules.d/{RULES.name}"
