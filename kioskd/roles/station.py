@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from drivers.codes.payloads import Rules, understood
 from kioskd.beside import beside
 from kioskd.bus.connection import open_bus
 from kioskd.bus.hub_client import HubLink
@@ -17,11 +18,13 @@ from kioskd.config import MqttConfig
 from kioskd.core.events import PrintOrdered
 from kioskd.health import Kind
 from kioskd.ports import PULSE_NAME, Hub
+from kioskd.roles.codes import code_rules
 from kioskd.roles.running import Running, SteadyClock, broker_of, now, site_key
 from kioskd.roles.watching import look_at_connection, look_at_device
 from kioskd.station import tables
 from kioskd.station.attempts import Attempts
 from kioskd.station.checkins import CheckIns
+from kioskd.station.code_reading import Understand, read_codes
 from kioskd.station.devices.registry import DisabledDevice, FoundDevice, find_devices
 from kioskd.station.devices.supervisor import ManagedDevice
 from kioskd.station.devices.telling import DeviceTelling
@@ -31,13 +34,17 @@ from kioskd.station.orders import Orders
 from kioskd.station.printers import printers_of
 from kioskd.station.printing import PrintQueue
 from kioskd.station.pulse import Pulse
-from kioskd.station.reading import read_cards
+from kioskd.station.reading import CardReaders
 from kioskd.station.reports import DeviceReports
 from kioskd.station.templates import load_form
 from kioskd.store import Store, open_store
 from kioskd.web.kiosk import kiosk_app
 
 log = logging.getLogger(__name__)
+
+CARD_READER = "card-reader"
+SCANNER = "scanner"
+"""Kinds of devices, as their drivers say."""
 
 
 @asynccontextmanager
@@ -65,13 +72,14 @@ async def station_role(daemon: Running, hub: Hub, file: str, text: str) -> Async
         store = await parts.enter_async_context(open_store(tables.SCHEMA, config.store))
         daemon.watch_store(parts, "station", store)
         found = find_devices(config.device, text, file)
+        understand = _understanding(code_rules(config, file, text))
         station = _put_together(daemon, store, hub, found)
         if isinstance(hub, HubLink):
             _follow(daemon, parts, station, hub)
         else:
             await parts.enter_async_context(beside(_hear_of_orders(daemon, station.orders)))
         await station.queue.recover()
-        lives = _devices(daemon, parts, station, found)
+        lives = _devices(daemon, parts, station, found, understand)
         await parts.enter_async_context(beside(*station.work(), *lives))
         app = kiosk_app(station.kiosk, daemon.news, daemon.pages, framed_by=config.site.framed_by)
         await daemon.serve(parts, "kiosk", app, config.station.listen)
@@ -128,6 +136,7 @@ def _put_together(daemon: Running, store: Store, hub: Hub, found: list[FoundDevi
         wall_clock=now,
         broken_off=attempts.note,
         place_of=maker.printers.place_of,
+        has_reader=any(device.kind == CARD_READER for device in found) or not found,
     )
     own = [PULSE_NAME] if isinstance(hub, HubLink) else []
     reports = DeviceReports(name, [*(device.name for device in found), *own], hub)
@@ -156,10 +165,18 @@ async def _hear_of_orders(daemon: Running, orders: Orders) -> None:
 
 
 def _devices(
-    daemon: Running, parts: AsyncExitStack, station: _Station, found: list[FoundDevice | DisabledDevice]
+    daemon: Running,
+    parts: AsyncExitStack,
+    station: _Station,
+    found: list[FoundDevice | DisabledDevice],
+    understand: Understand,
 ) -> list[Coroutine[Any, Any, None]]:
     """The lives of the devices that can be used; of the others the desk is told."""
     telling = DeviceTelling(daemon.config.station.name, daemon.config.device, station.reports.note, now)
+    work: dict[str, Callable[[ManagedDevice], Awaitable[None]]] = {
+        CARD_READER: CardReaders(station.kiosk).work,
+        SCANNER: lambda managed: read_codes(managed, station.kiosk.codes, understand),
+    }
     lives = []
     for device in found:
         if isinstance(device, DisabledDevice):
@@ -168,6 +185,10 @@ def _devices(
             continue
         managed = ManagedDevice(device.name, device.kind, device.device, telling.tell)
         parts.callback(daemon.watch.look_at(f"device {managed.name}", Kind.DEVICE, look_at_device(managed)))
-        is_reader = managed.kind == "card-reader"
-        lives.append(managed.run((lambda m: read_cards(m, station.kiosk)) if is_reader else station.queue.work))
+        lives.append(managed.run(work.get(managed.kind, station.queue.work)))
     return lives
+
+
+def _understanding(rules: Rules) -> Understand:
+    """What a code says, by what the site file says of codes."""
+    return lambda code: understood(code.data, code.symbology, rules)
