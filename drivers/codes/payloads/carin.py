@@ -123,7 +123,9 @@ def _member(coverage: Resource, payer_id: str) -> tuple[Identifier, bool]:
 
 def _name(patient: Resource) -> tuple[str, str, str]:
     """Family name, given names, or the whole name where the card does not divide it."""
-    names = [n for n in _objects(patient, "name") if n.get("use") not in {"old", "maiden", "nickname", "anonymous"}]
+    names = [
+        n for n in _objects(patient, "name") if _text(n.get("use")) not in {"old", "maiden", "nickname", "anonymous"}
+    ]
     best = next((n for n in names if n.get("use") == "official"), next(iter(names), {}))
     given = best.get("given")
     givens = [_text(part) for part in given] if isinstance(given, list) else []

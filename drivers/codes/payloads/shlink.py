@@ -73,7 +73,7 @@ def opened(jwe: str, key: bytes) -> bytes:
         raise NotUsable("the file behind the link has not the parts of an encrypted one")
     header = json_object(base64url(parts[0], "the file's header"), "the file's header")
     packed = header.get("zip")
-    if header.get("alg") != "dir" or header.get("enc") != "A256GCM" or packed not in {None, "DEF"} or "crit" in header:
+    if header.get("alg") != "dir" or header.get("enc") != "A256GCM" or packed not in (None, "DEF") or "crit" in header:
         raise NotUsable("the file behind the link is encrypted in another way")
     nonce, text, tag = (base64url(part, "the file behind the link") for part in parts[2:])
     if len(nonce) != 12 or len(tag) != 16 or len(key) != KEY_BYTES:
