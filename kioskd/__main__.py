@@ -76,6 +76,8 @@ def _parser() -> argparse.ArgumentParser:
 
     doctor = commands.add_parser("doctor", help="say what this machine has, lacks and should have")
     doctor.add_argument("file", type=Path, nargs="?", help="a site file, to try what it names")
+    doctor.add_argument("--scanner", metavar="NAME", help="how to set a barcode scanner, and whether it is set right")
+    doctor.add_argument("--picture", type=Path, metavar="PNG", help="write the code that it should scan, to print")
     doctor.set_defaults(command=_doctor)
 
     _add_user_commands(commands.add_parser("user", help="accounts of staff"))
@@ -150,7 +152,13 @@ def _drivers(options: argparse.Namespace) -> int:
 def _doctor(options: argparse.Namespace) -> int:
     from kioskd.commands.doctor import examine
 
-    return examine(options.file)
+    if options.scanner is None:
+        return examine(options.file)
+    if options.file is None:
+        raise ConfigError("doctor --scanner needs the site file that names it")
+    from kioskd.commands.scanner_doctor import set_up_scanner
+
+    return set_up_scanner(options.file, options.scanner, options.picture)
 
 
 def _user(options: argparse.Namespace) -> int:

@@ -44,6 +44,8 @@ def steps(driver: str, profile: str = "plain") -> Sequence[str]:
         )
     if driver == "scanner-hidpos":
         return ('Set it to "USB HID POS" ("HID-POS", "USB POS").', 'Switch "Transmit AIM ID" on if it asks.', *_COMMON)
+    if driver != "scanner-serial":
+        return _COMMON
     first = f"Set it {_CDC.get(profile, 'to USB-CDC (USB COM port, virtual serial port), or to its serial cable')}."
     if profile == "zebra-ssi":
         return (first, "The rest kioskd sets itself: packets, acknowledgement, no set-up by barcode.", *_COMMON)

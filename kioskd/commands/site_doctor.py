@@ -225,6 +225,9 @@ def _devices(site: Config, file: Path, is_running: bool) -> Iterator[Finding]:
             yield from in_daemons_hands(device.name, told.get(device.name))
         else:
             yield from asyncio.run(_device(device))
+        if device.kind == "scanner" and block.driver == "scanner-keyboard" and block.enabled:
+            what = f"{device.name} types like a keyboard: up to 20 s for a large code, and not every byte"
+            yield attention(what, f"set it to USB-CDC: kioskd doctor {file} --scanner {device.name} says how")
         port = str(block.driver_keys.get("port", ""))
         if port.startswith("tcp://") and not port.startswith(("tcp://127.", "tcp://localhost")):
             what = f"{device.name} listens to everybody on its network"
