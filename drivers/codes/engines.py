@@ -13,7 +13,8 @@ from drivers.codes.reading import AIM_LETTERS, Quad, Symbology
 
 _ZXING = {
     Symbology.CODE_128: (zxingcpp.BarcodeFormat.Code128,),
-    Symbology.CODE_39: (zxingcpp.BarcodeFormat.Code39,),
+    # Without the "full ASCII" reading, which makes "c" of a member number's "+C".
+    Symbology.CODE_39: (zxingcpp.BarcodeFormat.Code39Std,),
     Symbology.QR: (zxingcpp.BarcodeFormat.QRCode,),
     Symbology.DATA_MATRIX: (zxingcpp.BarcodeFormat.DataMatrix,),
     Symbology.AZTEC: (zxingcpp.BarcodeFormat.Aztec,),
