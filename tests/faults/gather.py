@@ -157,7 +157,7 @@ def _ticket(sheet: dict[str, Any]) -> PaperSheet:
 
 
 def _band(sheet: dict[str, Any], patients: dict[str, str]) -> PaperSheet:
-    # The barcode's, whatever words and groups the number is written in beside it.
-    numbers = set(re.findall(r"\^FD(\d+)/\d+\^FS", sheet["text"]))
-    patient = patients.get(*numbers, "") if len(numbers) == 1 else f"{len(numbers)} people on one band"
+    # "No. 00 123 456", or "Nr." where the site is German.
+    numbers = [digits.replace(" ", "") for digits in re.findall(r"\^FDN[or]\. ([\d ]+)\^FS", sheet["text"])]
+    patient = patients.get(numbers[0], "") if len(numbers) == 1 else f"{len(numbers)} people on one band"
     return PaperSheet("band", "", patient, False, sheet["connected_at"])
