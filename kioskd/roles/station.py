@@ -14,7 +14,7 @@ from kioskd.beside import beside
 from kioskd.bus.connection import open_bus
 from kioskd.bus.hub_client import HubLink
 from kioskd.bus.topics import SiteTopics
-from kioskd.config import MqttConfig
+from kioskd.config import MqttConfig, SiteConfig
 from kioskd.core.events import PrintOrdered
 from kioskd.health import Kind
 from kioskd.ports import PULSE_NAME, Hub
@@ -72,7 +72,7 @@ async def station_role(daemon: Running, hub: Hub, file: str, text: str) -> Async
         store = await parts.enter_async_context(open_store(tables.SCHEMA, config.store))
         daemon.watch_store(parts, "station", store)
         found = find_devices(config.device, text, file)
-        understand = _understanding(code_rules(config, file, text))
+        understand = _understanding(code_rules(config, file, text), config.site)
         station = _put_together(daemon, store, hub, found)
         if isinstance(hub, HubLink):
             _follow(daemon, parts, station, hub)
@@ -189,6 +189,6 @@ def _devices(
     return lives
 
 
-def _understanding(rules: Rules) -> Understand:
+def _understanding(rules: Rules, site: SiteConfig) -> Understand:
     """What a code says, by what the site file says of codes."""
-    return lambda code: understood(code.data, code.symbology, rules)
+    return lambda code: understood(code.data, code.symbology, rules, now().astimezone(site.zone).date())

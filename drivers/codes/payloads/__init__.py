@@ -16,12 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
 
 from drivers.codes.payloads import aamva, shc, shlink, strangers
 from drivers.codes.payloads.numbers import CheckDigit, NumberRule, nhs_number
 from drivers.codes.payloads.refusal import NotUsable
 from drivers.codes.payloads.trust import TrustedKey, TrustList, read_keys, trust_list
 from kioskd.core import letter
+from kioskd.core.identity import Reason, is_expired
 from kioskd.core.payload import (
     CardPayload,
     CodeKind,
@@ -61,8 +63,11 @@ class Rules:
     """Hosts, in lower case, whose SMART Health Links are followed. Empty: none are."""
 
 
-def understood(data: bytes, symbology: str, rules: Rules) -> Payload:
-    """What a code says. ``symbology``: AIM identifier such as ``]Q1``, or empty. Never raises, whatever it is."""
+def understood(data: bytes, symbology: str, rules: Rules, today: date) -> Payload:
+    """What a code says. ``symbology``: AIM identifier such as ``]Q1``, or empty. ``today``: of the site.
+
+    Never raises, whatever it is. A card whose last day is over is Unusable.
+    """
     if not data or len(data) > MOST_BYTES:
         return Unknown(len(data))
     try:
@@ -73,7 +78,7 @@ def understood(data: bytes, symbology: str, rules: Rules) -> Payload:
     for kind, is_one, parse in _PARSERS:
         if is_one(data, text):
             try:
-                return parse(data, text, rules)
+                return _in_date(kind, parse(data, text, rules), today)
             except NotUsable as problem:
                 return Unusable(kind, problem.reason, problem.what)
     return _number(text, rules) or _stranger(text, symbology) or Unknown(len(data))
@@ -81,7 +86,13 @@ def understood(data: bytes, symbology: str, rules: Rules) -> Payload:
 
 def is_well_formed(data: bytes, symbology: str, rules: Rules) -> bool:
     """The format check of a one-dimensional code: whether anything here knows it."""
-    return not isinstance(understood(data, symbology, rules), Unknown)
+    return not isinstance(understood(data, symbology, rules, date.min), Unknown)
+
+
+def _in_date(kind: CodeKind, payload: Payload, today: date) -> Payload:
+    if isinstance(payload, CardPayload) and is_expired(payload.card, today):
+        return Unusable(kind, Reason.CARD_EXPIRED, "its last day is over")
+    return payload
 
 
 def _number(text: str, rules: Rules) -> NumberPayload | None:

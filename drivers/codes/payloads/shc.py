@@ -2,8 +2,7 @@
 
 The signature is checked before anything is inflated: the key is found by the id in the header, so that what a stranger
 wrote is never opened, however it was made. Cards in several codes (``shc:/1/3/...``) were deprecated by the framework
-and are not put together here. Until when a card is good goes into ``Card.valid_until``; who asks compares it with the
-site's day, as for any card.
+and are not put together here. Until when a card is good goes into ``Card.valid_until``, as for any card.
 """
 
 from __future__ import annotations

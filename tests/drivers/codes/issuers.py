@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -18,3 +19,4 @@ def trust_in(key: ec.EllipticCurvePrivateKey = KEY, issuer: str = samples.ISSUER
 
 
 TRUSTED = trust_in()
+TODAY = date(2026, 11, 23)

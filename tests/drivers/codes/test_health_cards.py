@@ -16,7 +16,7 @@ from kioskd.core.identity import Card, Reason
 from kioskd.core.patient import Identifier, PartialDate, Sex
 from kioskd.core.payload import CardPayload, CodeKind, Unusable
 from kioskd.errors import ConfigError
-from tests.drivers.codes.issuers import KEY, OTHER_KEY, TRUSTED, trust_in
+from tests.drivers.codes.issuers import KEY, OTHER_KEY, TODAY, TRUSTED, trust_in
 
 CARD = Card(
     kind="smart-health-card",
@@ -67,7 +67,7 @@ def bundle_with(change: Callable[[list[dict[str, Any]]], object]) -> dict[str, A
 
 def test_an_insurance_card_is_read():
     assert shc.card(text(), TRUSTED) == CARD
-    assert understood(text().encode(), "]Q1", Rules(trusted=TRUSTED)) == CardPayload(CARD)
+    assert understood(text().encode(), "]Q1", Rules(trusted=TRUSTED), TODAY) == CardPayload(CARD)
     assert CARD.suffices_for_billing is False
 
 
@@ -92,7 +92,7 @@ def test_an_issuer_who_is_not_on_the_list_is_not_believed():
         with pytest.raises(NotUsable, match="not on the site's list") as refusal:
             shc.card(text(), trusted)
         assert refusal.value.reason is Reason.CODE_UNTRUSTED
-    said = understood(text().encode(), "]Q1", Rules())
+    said = understood(text().encode(), "]Q1", Rules(), TODAY)
     assert isinstance(said, Unusable)
     assert (said.kind, said.reason) == (CodeKind.HEALTH_CARD, Reason.CODE_UNTRUSTED)
     assert not any(word in repr(said) for word in ("Sample", "1023", "1986"))

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from drivers.codes.payloads import NotUsable, Rules, samples, shlink, understood
 from kioskd.core.identity import Reason
 from kioskd.core.payload import CodeKind, LinkPayload, Stranger, Unusable
+from tests.drivers.codes.issuers import TODAY
 
 HOST = "cards.insurer.example"
 ADDRESS = f"https://{HOST}/manifest/I91rhba3VsuGXGchcnr6VHlQFKxfE28kuZ0ssbEuxno"
@@ -28,20 +29,20 @@ def link(viewer: str = "", **changed: object) -> str:
 def test_a_link_to_a_host_on_the_list_is_taken_and_not_fetched():
     expected = LinkPayload(HOST, ADDRESS, KEY)
     for viewer in ("", "https://viewer.example/view#", "https://viewer.example#"):
-        assert understood(link(viewer).encode(), "]Q1", RULES) == expected
-    assert understood(link(flag=None, v=1).encode(), "]Q1", RULES) == expected
-    assert understood(link(flag="LU").encode(), "]Q1", RULES) == LinkPayload(HOST, ADDRESS, KEY, is_direct=True)
+        assert understood(link(viewer).encode(), "]Q1", RULES, TODAY) == expected
+    assert understood(link(flag=None, v=1).encode(), "]Q1", RULES, TODAY) == expected
+    assert understood(link(flag="LU").encode(), "]Q1", RULES, TODAY) == LinkPayload(HOST, ADDRESS, KEY, is_direct=True)
 
 
 def test_its_address_and_key_are_in_no_repr():
-    said = repr(understood(link().encode(), "]Q1", RULES))
+    said = repr(understood(link().encode(), "]Q1", RULES, TODAY))
     assert HOST in said
     assert "I91rhba" not in said
     assert "x01" not in said
 
 
 def test_without_a_list_every_link_is_a_stranger():
-    assert understood(link().encode(), "]Q1", Rules()) == Stranger(CodeKind.HEALTH_LINK)
+    assert understood(link().encode(), "]Q1", Rules(), TODAY) == Stranger(CodeKind.HEALTH_LINK)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_without_a_list_every_link_is_a_stranger():
     ],
 )
 def test_a_link_elsewhere_is_not_taken(address: str):
-    said = understood(link(url=address).encode(), "]Q1", RULES)
+    said = understood(link(url=address).encode(), "]Q1", RULES, TODAY)
     assert isinstance(said, Unusable)
     assert (said.kind, said.reason) == (CodeKind.HEALTH_LINK, Reason.CODE_UNTRUSTED)
 
@@ -87,14 +88,14 @@ def test_a_link_elsewhere_is_not_taken(address: str):
     ],
 )
 def test_a_link_that_is_not_laid_out_so_is_not_taken(changed: dict[str, object]):
-    assert isinstance(understood(link(**changed).encode(), "]Q1", RULES), Unusable)
+    assert isinstance(understood(link(**changed).encode(), "]Q1", RULES, TODAY), Unusable)
 
 
 @pytest.mark.parametrize(
     "text", ["shlink:/", "shlink:/%", "shlink:/AAAA", "shlink:/" + "A" * 5000, "https://v.example#shlink:/*"]
 )
 def test_what_only_begins_like_a_link_is_not_taken(text: str):
-    assert isinstance(understood(text.encode(), "]Q1", RULES), Unusable)
+    assert isinstance(understood(text.encode(), "]Q1", RULES, TODAY), Unusable)
 
 
 def encrypted(plain: bytes, key: bytes = KEY, **header: object) -> str:

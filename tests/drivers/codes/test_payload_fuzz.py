@@ -26,7 +26,7 @@ from drivers.codes.payloads import (
     understood,
 )
 from kioskd.core.payload import Payload, log_words
-from tests.drivers.codes.issuers import KEY, TRUSTED
+from tests.drivers.codes.issuers import KEY, TODAY, TRUSTED
 
 CASES = [150, pytest.param(20_000, marks=[pytest.mark.long, pytest.mark.timeout(1800)])]
 HOST = "cards.insurer.example"
@@ -56,7 +56,7 @@ def damaged(draw: st.DrawFn, whole: bytes) -> bytes:
 
 
 def is_answer(data: bytes, symbology: str = "") -> None:
-    said = understood(data, symbology, RULES)
+    said = understood(data, symbology, RULES, TODAY)
     assert isinstance(said, get_args(Payload))
     assert log_words(said, len(data)).endswith(f"{len(data)} bytes")
 
@@ -131,34 +131,9 @@ def test_any_signed_content_is_read_or_refused(cases: int):
 
 @pytest.mark.parametrize("cases", CASES)
 def test_an_insurance_card_with_anything_anywhere_is_read_or_refused(cases: int):
-    keys = [
-        "identifier",
-        "status",
-        "beneficiary",
-        "payor",
-        "period",
-        "name",
-        "birthDate",
-        "gender",
-        "subscriberId",
-        "resourceType",
-        "contained",
-        "id",
-    ]
-    inner = [
-        "type",
-        "system",
-        "value",
-        "use",
-        "family",
-        "given",
-        "text",
-        "reference",
-        "coding",
-        "identifier",
-        "start",
-        "end",
-    ]
+    keys = ["identifier", "status", "beneficiary", "payor", "period", "subscriberId", "resourceType", "contained"]
+    keys += ["name", "birthDate", "gender", "id"]
+    inner = ["type", "system", "value", "use", "family", "given", "text", "reference", "coding", "start", "end"]
     parts = st.dictionaries(st.sampled_from(inner), json_values, max_size=3)
 
     @settings(max_examples=cases)
@@ -215,7 +190,7 @@ def test_anything_packed_and_any_file_behind_a_link_is_opened_or_refused(cases: 
     ],
 )
 def test_the_longest_codes_take_little_memory(data: bytes):
-    understood(data, "", RULES)  # what is made once
+    understood(data, "", RULES, TODAY)  # what is made once
     tracemalloc.start()
     try:
         is_answer(data)

@@ -25,7 +25,7 @@ from kioskd.core.payload import (
 )
 from kioskd.errors import ConfigError
 from kioskd.roles.codes import code_rules
-from tests.drivers.codes.issuers import KEY, TRUSTED
+from tests.drivers.codes.issuers import KEY, TODAY, TRUSTED
 
 LETTER = "KL1:AAAQEAYEAUDAOCAJBIFQYDIOB4DZYKKZ6LC7NW2MSTP62FFC46KZ6AK3"
 MEMBER = NumberRule("member-id", "https://insurer.example/member", r"[A-Z]{3}\d{9}", is_shared_by_family=True)
@@ -33,34 +33,49 @@ RULES = Rules((nhs_number(), MEMBER), TRUSTED)
 
 
 def test_a_letter_goes_to_the_hub_as_it_is():
-    assert understood(LETTER.encode(), "]Q1", RULES) == LetterPayload(LETTER)
+    assert understood(LETTER.encode(), "]Q1", RULES, TODAY) == LetterPayload(LETTER)
     for wrong in (LETTER[:-1], LETTER + "A", LETTER.replace("AA", "11"), "KL1:"):
-        said = understood(wrong.encode(), "]Q1", RULES)
+        said = understood(wrong.encode(), "]Q1", RULES, TODAY)
         assert said == Unusable(CodeKind.LETTER, Reason.CODE_UNUSABLE, "the letter's code is not whole")
 
 
 def test_a_licence_and_a_health_card_are_cards():
     card = samples.in_digits(samples.health_card(samples.insurance_bundle(), KEY))
     for data, kind in ((samples.licence(), "aamva-dl"), (card.encode(), "smart-health-card")):
-        said = understood(data, "", RULES)
+        said = understood(data, "", RULES, TODAY)
         assert isinstance(said, CardPayload)
         assert said.card.kind == kind
         assert "Sample" not in repr(said)
 
 
+def test_a_card_whose_last_day_is_over_is_told_from_one_that_can_not_be_read():
+    over = samples.licence({**samples.LICENCE, "DBA": "11222026"})
+    assert understood(over, "", RULES, TODAY) == Unusable(
+        CodeKind.DRIVING_LICENCE, Reason.CARD_EXPIRED, "its last day is over"
+    )
+    assert isinstance(
+        understood(samples.licence({**samples.LICENCE, "DBA": "11232026"}), "", RULES, TODAY), CardPayload
+    )
+    ended = samples.in_digits(samples.health_card(samples.insurance_bundle(), KEY, exp=1767225600))
+    said = understood(ended.encode(), "", RULES, TODAY)
+    assert said == Unusable(CodeKind.HEALTH_CARD, Reason.CARD_EXPIRED, "its last day is over")
+
+
 @pytest.mark.parametrize("written", [b"9434765919", b"943 476 5919", b" 943 476 5919\r\n"])
 def test_a_number_of_the_nhs_is_read_with_its_check_digit(written: bytes):
     number = Identifier("https://fhir.nhs.uk/Id/nhs-number", "9434765919")
-    assert understood(written, "]C0", RULES) == NumberPayload("nhs-number", number)
-    assert understood(written.replace(b"5919", b"5918"), "]C0", RULES) == Unknown(len(written))
+    assert understood(written, "]C0", RULES, TODAY) == NumberPayload("nhs-number", number)
+    assert understood(written.replace(b"5919", b"5918"), "]C0", RULES, TODAY) == Unknown(len(written))
 
 
 def test_a_number_of_the_site_is_read_by_its_pattern():
     number = Identifier("https://insurer.example/member", "XYZ123456789")
-    assert understood(b"XYZ123456789", "]A0", RULES) == NumberPayload("member-id", number, is_shared_by_family=True)
-    assert "XYZ123456789" not in repr(understood(b"XYZ123456789", "]A0", RULES))
+    assert understood(b"XYZ123456789", "]A0", RULES, TODAY) == NumberPayload(
+        "member-id", number, is_shared_by_family=True
+    )
+    assert "XYZ123456789" not in repr(understood(b"XYZ123456789", "]A0", RULES, TODAY))
     for wrong in (b"XYZ12345678", b"XYZ1234567890", b"xyz123456789", "XYZ١٢٣٤٥٦٧٨٩".encode()):
-        assert isinstance(understood(wrong, "]A0", RULES), Unknown)
+        assert isinstance(understood(wrong, "]A0", RULES, TODAY), Unknown)
 
 
 @pytest.mark.parametrize(
@@ -136,14 +151,14 @@ def test_the_slowest_pattern_that_is_allowed_ends():
     ],
 )
 def test_strangers_are_told_by_their_kind(data: bytes, symbology: str, kind: str):
-    assert understood(data, symbology, RULES) == Stranger(CodeKind(kind))
+    assert understood(data, symbology, RULES, TODAY) == Stranger(CodeKind(kind))
 
 
 @pytest.mark.parametrize(
     "data", [b"", b"hello", b"\x00\xff\xfe", b"1234", b"x" * 20_000, b"@", b"shc", b"M1", b'{"urls":[]}']
 )
 def test_what_nobody_knows_is_unknown(data: bytes):
-    assert understood(data, "", RULES) == Unknown(len(data))
+    assert understood(data, "", RULES, TODAY) == Unknown(len(data))
     assert not is_well_formed(data, "", RULES)
 
 
@@ -151,7 +166,7 @@ def test_what_nobody_knows_is_unknown(data: bytes):
     st.sampled_from([samples.licence(), LETTER.encode(), b"9434765919", b"XYZ123456789", b"tel:+4930123", b"strange"])
 )
 def test_a_log_says_kind_and_length_only(data: bytes):
-    said = log_words(understood(data, "]Q1", RULES), len(data))
+    said = log_words(understood(data, "]Q1", RULES, TODAY), len(data))
     assert said.endswith(f"{len(data)} bytes")
     assert data.decode() not in said
     assert not any(word in said for word in ("9434", "XYZ", "+49", "SAMPLE", "strange", "AAAQ"))
@@ -159,7 +174,8 @@ def test_a_log_says_kind_and_length_only(data: bytes):
 
 def test_it_needs_neither_opencv_nor_numpy_nor_cryptography_until_a_card_is_verified():
     program = (
-        "import sys; from drivers.codes.payloads import understood, Rules; understood(b'x', '', Rules());"
+        "import sys; from datetime import date; from drivers.codes.payloads import understood, Rules;"
+        "understood(b'x', '', Rules(), date.today());"
         "heavy = ('cv2', 'numpy', 'cryptography', 'httpx', 'pydantic');"
         "sys.exit(', '.join(m for m in heavy if m in sys.modules) or None)"
     )
