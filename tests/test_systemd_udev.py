@@ -21,6 +21,7 @@ NODES = {
     "usb/lp0": ("usbmisc", 180, "1-1:1.0/usbmisc/lp0"),
     "ttyACM0": ("tty", 166, "1-1:1.1/tty/ttyACM0"),
     "ttyUSB0": ("tty", 188, "1-1:1.0/ttyUSB0/tty/ttyUSB0"),
+    "video0": ("video4linux", 81, "1-1:1.0/video4linux/video0"),
     "input/event7": ("input", 13, "1-1:1.0/input/input9/event7"),
     "hidraw3": ("hidraw", 243, "1-1:1.0/0003:1EAB:0010.0002/hidraw/hidraw3"),
 }
@@ -50,13 +51,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def udev_on(folder: Path, node: str, vendor: str, serial: str = "", action: str = "add") -> str:
+def udev_on(folder: Path, node: str, vendor: str, serial: str = "", action: str = "add", index: int = 0) -> str:
     """What udev says that it would do with a USB device of a maker at ``node``."""
     subsystem, major, path = NODES[node]
     number = f"A: serial={serial}\\n\n" if serial else ""
     (folder / "device").write_text(
         f"P: {_AT}\nE: DEVTYPE=usb_device\nE: SUBSYSTEM=usb\nA: idVendor={vendor}\\n\nA: idProduct=0e15\\n\n{number}\n"
         f"P: {_AT}/{path}\nE: DEVNAME=/dev/{node}\nE: SUBSYSTEM={subsystem}\nE: MAJOR={major}\nE: MINOR=0\n"
+        f"A: index={index}\\n\n"
     )
     as_root = [] if os.geteuid() == 0 else ["--map-root-user"]
     command = ["unshare", *as_root, "--mount", "sh", "-c", IN_A_NAMESPACE, "try", str(folder), f"{_AT}/{path}", action]
@@ -81,6 +83,7 @@ def ours(said: str) -> str:
         ("ttyACM0", "0c2e", "scanner"),
         ("input/event7", "05e0", "scanner-keys"),
         ("hidraw3", "1eab", "scanner-hid"),
+        ("video0", "046d", "camera"),
     ],
 )
 def test_a_device_gets_its_name_and_the_daemon_may_open_it(folder: Path, node: str, vendor: str, name: str) -> None:
@@ -97,7 +100,8 @@ def test_two_printers_of_a_kind_are_told_apart_by_their_serial_numbers(folder: P
 
 
 @pytest.mark.parametrize(
-    ("node", "name"), [("ttyACM0", "scanner"), ("input/event7", "scanner-keys"), ("hidraw3", "scanner-hid")]
+    ("node", "name"),
+    [("ttyACM0", "scanner"), ("input/event7", "scanner-keys"), ("hidraw3", "scanner-hid")],
 )
 def test_two_scanners_are_told_apart_by_their_serial_numbers(folder: Path, node: str, name: str) -> None:
     said = udev_on(folder, node, "0c2e", serial="20171B4F3C")
@@ -108,9 +112,21 @@ def test_what_a_scanner_types_goes_into_no_page(folder: Path) -> None:
     assert "LIBINPUT_IGNORE_DEVICE=1" in udev_on(folder, "input/event7", "0c2e")
 
 
+def test_the_node_of_a_camera_that_gives_pictures_is_the_one(folder: Path) -> None:
+    assert "LINK 'kioskd/camera-20171B4F3C'" in ours(udev_on(folder, "video0", "046d", serial="20171B4F3C"))
+    assert "LINK" not in ours(udev_on(folder, "video0", "046d", index=1))
+
+
 @pytest.mark.parametrize(
     ("node", "vendor"),
-    [("usb/lp0", "03f0"), ("ttyACM0", "2341"), ("ttyUSB0", "0403"), ("input/event7", "046d"), ("hidraw3", "046d")],
+    [
+        ("usb/lp0", "03f0"),
+        ("ttyACM0", "2341"),
+        ("ttyUSB0", "0403"),
+        ("input/event7", "046d"),
+        ("hidraw3", "046d"),
+        ("video0", "03f0"),
+    ],
 )
 def test_nobody_elses_device_is_touched(folder: Path, node: str, vendor: str) -> None:
     said = udev_on(folder, node, vendor)

@@ -100,7 +100,7 @@ def test_an_unknown_driver_names_file_line_and_the_nearest() -> None:
 
 
 def test_an_unknown_driver_that_is_near_to_none_lists_all() -> None:
-    assert why("zzz").startswith("site file:1: device.0.driver: no driver 'zzz'; known: escpos, pcsc, zpl")
+    assert why("zzz").startswith("site file:1: device.0.driver: no driver 'zzz'; known: camera, escpos, pcsc, ")
 
 
 def test_a_wrong_key_names_file_line_and_the_nearest_key_of_the_driver() -> None:
