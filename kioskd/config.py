@@ -204,8 +204,8 @@ class CodesConfig(Block):
     """``[codes]``: what codes that patients show are believed.
 
     ``trusted_issuers_folder``: a file of keys for each issuer of SMART Health Cards, as it publishes them with its
-    address as ``iss``; none is ever fetched. ``health_link_hosts``: whose SMART Health Links are taken; none unless
-    named.
+    address as ``iss``; none is ever fetched. ``health_link_hosts``: whose SMART Health Links are followed; none unless
+    named. A card behind a link may be unsigned, and is believed for its host's sake: name insurers' own hosts only.
     """
 
     trusted_issuers_folder: Path | None = None

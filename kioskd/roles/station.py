@@ -16,8 +16,9 @@ from kioskd.bus.hub_client import HubLink
 from kioskd.bus.topics import SiteTopics
 from kioskd.config import MqttConfig, SiteConfig
 from kioskd.core.events import PrintOrdered
+from kioskd.core.payload import LinkPayload, Payload
 from kioskd.health import Kind
-from kioskd.ports import PULSE_NAME, Hub
+from kioskd.ports import PULSE_NAME, Hub, ScannedCode
 from kioskd.roles.codes import code_rules
 from kioskd.roles.running import Running, SteadyClock, broker_of, now, site_key
 from kioskd.roles.watching import look_at_connection, look_at_device
@@ -191,4 +192,14 @@ def _devices(
 
 def _understanding(rules: Rules, site: SiteConfig) -> Understand:
     """What a code says, by what the site file says of codes."""
-    return lambda code: understood(code.data, code.symbology, rules, now().astimezone(site.zone).date())
+
+    def understand(code: ScannedCode) -> Payload:
+        today = now().astimezone(site.zone).date()
+        said = understood(code.data, code.symbology, rules, today)
+        if isinstance(said, LinkPayload):
+            from drivers.codes.links import follow  # a client for HTTP, which hardly any kiosk needs
+
+            return follow(said, rules, today, site.name)
+        return said
+
+    return understand

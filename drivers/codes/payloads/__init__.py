@@ -4,7 +4,7 @@
 ``aamva``       driving licences and identity cards of North America
 ``shc``         SMART Health Cards: digits, signature, packing (``trust``: who is believed; ``bounded``: opened safely)
 ``carin``       the insurance card in them: Coverage, Patient, Organization
-``shlink``      SMART Health Links: read, and decided by the host
+``shlink``      SMART Health Links: read, and decided by the host; ``drivers.codes.links`` fetches what is behind them
 ``numbers``     NHS numbers and member IDs, by patterns of the site
 ``strangers``   what is for something else
 

@@ -74,9 +74,9 @@ def _is_signed(signed: bytes, signature: bytes, key: TrustedKey) -> bool:
     if len(signature) != 64:
         return False
     r, s = (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
-    point = (int.from_bytes(half, "big") for half in (key.x, key.y))
+    x, y = (int.from_bytes(half, "big") for half in (key.x, key.y))
     try:
-        public = ec.EllipticCurvePublicNumbers(*point, ec.SECP256R1()).public_key()
+        public = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
         public.verify(utils.encode_dss_signature(r, s), signed, ec.ECDSA(SHA256()))
     except (InvalidSignature, ValueError):
         return False

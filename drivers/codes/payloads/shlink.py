@@ -44,11 +44,12 @@ def link(text: str, allowed_hosts: frozenset[str]) -> LinkPayload:
     opener = base64url(key, "the link's key")
     if len(opener) != KEY_BYTES:
         raise NotUsable(f"the link's key does not have {KEY_BYTES} bytes")
-    return LinkPayload(_host(address, allowed_hosts), address, opener, "U" in flags)
+    return LinkPayload(host_of(address, allowed_hosts), address, opener, "U" in flags)
 
 
-def _host(address: str, allowed_hosts: frozenset[str]) -> str:
-    if len(address) > LONGEST_ADDRESS or not _ADDRESS.fullmatch(address):
+def host_of(address: str, allowed_hosts: frozenset[str], longest: int = LONGEST_ADDRESS) -> str:
+    """The host of an address, if it is one of those and the address is one to ask. Raises NotUsable."""
+    if len(address) > longest or not _ADDRESS.fullmatch(address):
         raise NotUsable("the link's address is not https, or too long")
     try:
         parts = urlsplit(address)
