@@ -120,7 +120,7 @@ def _input_fields(descriptor: bytes) -> Iterator[_Field]:
             case 0x94:
                 state.count = value
             case 0x84:
-                state.report_id = value
+                state.report_id = value & 0xFF
             case 0xA4:
                 saved.append(replace(state))
             case 0xB4 if saved:

@@ -174,7 +174,7 @@ def test_the_wait_ends_although_noise_never_does(path: Path) -> None:
 
 def test_a_licence_in_many_small_pieces_is_one_code(path: Path) -> None:
     with VirtualScanner(path) as virtual:
-        scanner = scanner_at(path, gap_ms=2000)
+        scanner = scanner_at(path, gap_ms=600)
         scanner.open()
         for at in range(0, len(LICENCE), 7):
             virtual.send(LICENCE[at : at + 7])
