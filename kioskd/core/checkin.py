@@ -32,7 +32,7 @@ from kioskd.core.appointment import Appointment
 from kioskd.core.birth_date import NOTHING_TYPED, TypedDate
 from kioskd.core.identity import Card, Identified, Reason
 from kioskd.core.patient import Patient
-from kioskd.core.payload import LetterPayload, NumberPayload
+from kioskd.core.payload import CodeKind, LetterPayload, NumberPayload
 
 IDLE_AFTER = timedelta(seconds=60)
 """Without an input the page asks "do you need more time?" (WCAG 2.2, 2.2.1)."""
@@ -63,6 +63,8 @@ class Step(StrEnum):
     TAKE_CARD = "take-card"
 
 
+WITHOUT_CARD = frozenset({"", CodeKind.LETTER.value, CodeKind.NUMBER.value})
+"""What stands in place of a card's kind where none was read."""
 ASKING_STEPS = frozenset({Step.CONFIRM, Step.BIRTH_DATE})
 """The patient is asked something. Who leaves then has broken off."""
 
@@ -91,6 +93,8 @@ class Session:
     ``date-impossible`` or ``date-differs``."""
     proof: LetterPayload | NumberPayload | None = None
     """What was shown and needs a birth date beside it."""
+    shown: str = ""
+    """What was shown in place of a card: ``letter`` or ``number``."""
     typed: TypedDate = NOTHING_TYPED
     """The birth date as it was given last."""
     wrong_dates: int = 0
@@ -143,7 +147,9 @@ def code_shown(s: Session, proof: LetterPayload | NumberPayload | None, now: dat
     if s.step is not Step.WELCOME or not s.is_hub_there:
         return s
     step = Step.BIRTH_DATE if proof else Step.LOOKING_UP
-    return replace(s, step=step, proof=proof, arrived_at=now, touched_at=now, notice="")
+    kind = CodeKind.NUMBER if isinstance(proof, NumberPayload) else CodeKind.LETTER
+    shown = kind.value if proof else ""
+    return replace(s, step=step, proof=proof, shown=shown, arrived_at=now, touched_at=now, notice="")
 
 
 def code_of_no_use(s: Session, notice: str, now: datetime) -> Session:

@@ -11,7 +11,7 @@ from kioskd.station.codes import Codes
 from kioskd.station.devices.supervisor import ManagedDevice
 
 POLL_S = 1.0
-UNDERSTOOD_WITHIN_S = 5.0
+UNDERSTOOD_WITHIN_S = 15.0
 
 Understand = Callable[[ScannedCode], Payload]
 """What a code says. MUST NOT raise for anything that a code can hold; blocking, and called on the device's thread."""

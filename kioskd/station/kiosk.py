@@ -95,7 +95,7 @@ class Kiosk:
             arrived_at=self._screen.on_the_wall(s.arrived_at),
             patient=s.patient,
             appointment=s.appointment,
-            card_kind=s.card.kind if s.card else "",
+            card_kind=s.card.kind if s.card else s.shown,
             language=s.language,
             is_card_wanted=checkin.is_card_wanted(s),
         )

@@ -46,9 +46,7 @@ VIEWS = {
     "welcome-no-scanner": replace(_BASE, has_reader=False, is_reader_ready=False),
     "welcome-unknown": replace(_BASE, can_show_code=True, notice="code-unknown"),
     "birth-date": replace(_BASE, step=Step.BIRTH_DATE),
-    "birth-date-again": replace(
-        _BASE, step=Step.BIRTH_DATE, notice="date-differs", typed=TypedDate("14", "3", "1985")
-    ),
+    "birth-date-again": replace(_BASE, step=Step.BIRTH_DATE, notice="date-differs", typed=TypedDate("14", "3", "1985")),
     "birth-date-impossible": replace(
         _BASE, step=Step.BIRTH_DATE, notice="date-impossible", typed=TypedDate("31", "2", "1985")
     ),

@@ -110,7 +110,7 @@ async def test_whatever_is_wrong_with_a_card_the_patient_reads_the_same(
     assert not re.search("invalid|refused|expired|run out|locked|blocked|damaged|mute", text, re.IGNORECASE)
 
 
-TROUBLE = ("unreadable", "expired", "locked", "damaged", "mute", "not-supported")
+TROUBLE = ("unreadable", "expired", "locked", "damaged", "mute", "not-supported", "closed-by-radio")
 
 
 @pytest.mark.parametrize("name", ["desk", "desk-card-in"])

@@ -13,6 +13,7 @@
   let shown = {};
   let clearsAt = null;
   let settling = 0;
+  let typing = null;
   let typedAt = 0;
 
   html.dataset.script = "on";
@@ -31,7 +32,7 @@
     clearsAt = "clearsInS" in now ? performance.now() + 1000 * Number(now.clearsInS) : null;
     shown = { session: now.session, step: now.step };
     showChoices();
-    chooseField(currentField());
+    keepField();
   }
 
   function enter(step) {
@@ -78,39 +79,42 @@
     kiosk.querySelector(".clears progress").value = left;
   }
 
-  // The birth date: the keys write into the field that was chosen last, else into the first that is not full.
+  // The birth date: the keys write into the field that was chosen last. A digit takes the place of what stands in a
+  // field that was just chosen, as it would be with its text selected.
   const fields = () => [...kiosk.querySelectorAll("#birth-date input[maxlength]")];
   const isFull = (field) => field.value.length >= field.maxLength;
 
-  function currentField() {
-    const all = fields();
-    return all.find((field) => "current" in field.dataset) ?? all.find((field) => !isFull(field)) ?? all.at(-1);
+  function chooseField(chosen, isFresh = true) {
+    typing = chosen ? { name: chosen.name, isFresh } : null;
+    for (const field of fields()) field.toggleAttribute("data-current", field === chosen);
   }
 
-  function chooseField(chosen) {
-    for (const field of fields()) {
-      if (field === chosen) field.dataset.current = "";
-      else delete field.dataset.current;
-    }
+  function keepField() {
+    const all = fields();
+    const kept = typing && all.find((field) => field.name === typing.name);
+    chooseField(kept ?? all[0], kept ? typing.isFresh : true);
   }
 
-  function chooseNext(field, step) {
+  function moveOn(field, step) {
     const all = fields();
-    const next = all[all.indexOf(field) + step] ?? field;
+    const next = all[all.indexOf(field) + step];
+    if (!next) return chooseField(field, false);
     chooseField(next);
     if (all.includes(document.activeElement)) next.focus();
   }
 
   function press(key) {
-    const field = currentField();
-    if (key === "next") chooseNext(field, 1);
-    else if (key === "back" && field.value === "") {
-      chooseNext(field, -1);
-      currentField().value = currentField().value.slice(0, -1);
-    } else if (key === "back") field.value = field.value.slice(0, -1);
-    else {
-      if (!isFull(field)) field.value += key;
-      if (isFull(field)) chooseNext(field, 1);
+    const field = fields().find((each) => each.name === typing.name);
+    if (key === "next") moveOn(field, 1);
+    else if (key === "back" && field.value === "") moveOn(field, -1);
+    else if (key === "back") {
+      field.value = typing.isFresh ? "" : field.value.slice(0, -1);
+      typing.isFresh = false;
+    } else {
+      if (typing.isFresh) field.value = key;
+      else if (!isFull(field)) field.value += key;
+      typing.isFresh = false;
+      if (isFull(field)) moveOn(field, 1);
     }
     stillHere();
   }
@@ -124,11 +128,12 @@
   }
 
   document.addEventListener("focusin", (event) => {
-    if (event.target.matches("#birth-date input[maxlength]")) chooseField(event.target);
+    if (event.target.matches("#birth-date input[maxlength]") && event.target.name !== typing?.name) chooseField(event.target);
   });
   document.addEventListener("input", (event) => {
     if (!event.target.matches("#birth-date input[maxlength]")) return;
-    if (isFull(event.target)) chooseNext(event.target, 1);
+    chooseField(event.target, false);
+    if (isFull(event.target)) moveOn(event.target, 1);
     stillHere();
   });
 
