@@ -21,6 +21,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from kioskd.core import printing
+from kioskd.core.checkin import WITHOUT_CARD
 from kioskd.core.printing import Cause, JobKey, PrintJob, PrintState, SheetKind
 from kioskd.errors import RuleViolation, Unreachable
 from kioskd.ports import CheckInReply, CheckInRequest, HelpReply, HelpRequest, Hub
@@ -147,7 +148,8 @@ class CheckIns:
         key = JobKey(reply.check_in_id, SheetKind.WRISTBAND)
         # A band comes out here only where the site has a printer for it here, and for whom a card stands. Any other
         # one is ordered by staff.
-        is_printed_here = bool(request.card_kind) and self._maker.printers.at_kiosk(key.kind) is not None
+        has_card = request.card_kind not in WITHOUT_CARD
+        is_printed_here = has_card and self._maker.printers.at_kiosk(key.kind) is not None
         if reply.band_number is None or not is_printed_here:
             return [ticket]
         band = band_content(request.patient, reply.band_number, request.language)
