@@ -9,8 +9,9 @@ from pydantic import Field
 
 from kioskd.bus.hub_bodies import CheckInAnswer, HelpAnswer, Instant, Wire, WirePatient
 from kioskd.core.identity import Reason
+from kioskd.core.patient import Sex
 from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
-from kioskd.ports import AttemptReport, DeviceReport, HelpReply, PrintOrder, PrintReport
+from kioskd.ports import AttemptReport, DeviceReport, HelpReply, Newborn, PrintOrder, PrintReport, UnknownPerson
 
 
 class StationQuestion(Wire):
@@ -77,8 +78,39 @@ class OrdersQuestion(Wire):
     station: str
 
 
+class WireUnknownPerson(Wire):
+    """``ports.UnknownPerson``."""
+
+    sex: Sex
+    arrived_at: Instant
+
+    def core(self) -> UnknownPerson:
+        return UnknownPerson(self.sex, self.arrived_at)
+
+
+class WireNewborn(Wire):
+    """``ports.Newborn``."""
+
+    mother_family: str
+    mother_given: str
+    mother_record_number: str
+    born_at: Instant
+    birth_order: int = 1
+    births: int = 1
+
+    def core(self) -> Newborn:
+        return Newborn(
+            self.mother_family,
+            self.mother_given,
+            self.mother_record_number,
+            self.born_at,
+            self.birth_order,
+            self.births,
+        )
+
+
 class WireOrder(Wire):
-    """``ports.PrintOrder``. Its ticket is a check-in's or a help ticket."""
+    """``ports.PrintOrder``. Its ticket is a check-in's or a help ticket; who has no name is one of two."""
 
     order_id: UUID
     station: str
@@ -92,9 +124,16 @@ class WireOrder(Wire):
     help_ticket: HelpAnswer | None = None
     patient: WirePatient | None = None
     band_number: int | None = None
+    is_name_similar: bool = False
+    unknown_person: WireUnknownPerson | None = None
+    newborn: WireNewborn | None = None
+    record_number: str = ""
+    title: str = ""
+    code: str = ""
 
     def core(self) -> PrintOrder:
         ticket = self.check_in or self.help_ticket
+        unnamed = self.unknown_person or self.newborn
         return PrintOrder(
             self.order_id,
             self.station,
@@ -107,6 +146,11 @@ class WireOrder(Wire):
             ticket.core() if ticket else None,
             self.patient.core() if self.patient else None,
             self.band_number,
+            self.is_name_similar,
+            unnamed.core() if unnamed else None,
+            self.record_number,
+            self.title,
+            self.code,
         )
 
 
@@ -134,8 +178,13 @@ def order_answer(orders: Sequence[PrintOrder]) -> OrdersAnswer:
 
 
 def _wire_order(order: PrintOrder) -> WireOrder:
-    is_help = isinstance(order.ticket, HelpReply)
-    tickets = {"check_in": None if is_help else order.ticket, "help_ticket": order.ticket if is_help else None}
-    names = ("order_id", "station", "device", "check_in_id", "kind", "copy", "ordered_at", "language", "patient")
-    own = {name: getattr(order, name) for name in (*names, "band_number")}
-    return WireOrder.model_validate(own | tickets)
+    ticket, unnamed = order.ticket, order.unnamed
+    is_help, is_newborn = isinstance(ticket, HelpReply), isinstance(unnamed, Newborn)
+    own = {name: getattr(order, name) for name in PrintOrder.__dataclass_fields__ if name not in {"ticket", "unnamed"}}
+    alternatives = {
+        "check_in": None if is_help else ticket,
+        "help_ticket": ticket if is_help else None,
+        "unknown_person": None if is_newborn else unnamed,
+        "newborn": unnamed if is_newborn else None,
+    }
+    return WireOrder.model_validate(own | alternatives)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert
 
+from kioskd.hub import people
 from kioskd.hub.tables import check_in
 from kioskd.hub.view import RecordState
 from kioskd.ports import CheckInRequest, HelpRequest
@@ -30,6 +31,7 @@ def insert_check_in(connection: Connection, request: CheckInRequest, now: dateti
             family=patient.family[:200],
             given=patient.given[:200],
             birth_date=patient.birth_date,
+            patient=people.stored(patient),
             record_state=RecordState.PENDING,
             record_error="",
         )
@@ -53,6 +55,7 @@ def insert_help(connection: Connection, request: HelpRequest, now: datetime) -> 
             family=patient.family[:200] if patient else "",
             given=patient.given[:200] if patient else "",
             birth_date=patient.birth_date if patient else None,
+            patient=people.stored(patient) if patient else None,
             record_state=RecordState.NONE,
             record_error="",
         )

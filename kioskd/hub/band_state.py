@@ -34,7 +34,7 @@ def order_row(order: Order, now: datetime) -> OrderRow:
 
 
 def band_row(bands: Sequence[Band], sheets: Mapping[int, Sheet], order: Order | None, now: datetime) -> BandRow | None:
-    """The band that counts: the last of ``bands``. ``sheets`` by copy; ``order``: the newest for a band."""
+    """The band that counts: the last of ``bands``, all of one person. ``sheets`` by copy; ``order``: of a band."""
     if not bands:
         return None
     band = bands[-1]
@@ -56,6 +56,10 @@ def band_row(bands: Sequence[Band], sheets: Mapping[int, Sheet], order: Order | 
             for earlier in bands[:-1]
             if (s := sheets.get(earlier.copy)) is not None and s.state is PrintState.VOID
         ),
+        band.person,
+        band.is_name_similar,
+        band.unnamed,
+        band.record_number,
     )
 
 

@@ -63,7 +63,7 @@ class ReceptionDesk:
         self._is_broker_up = is_broker_up
         self._silent_s = silent_s
         self._health = health or (lambda: Health(clock()))
-        self._sheets = StaffSheets(store, news, clock)
+        self._sheets = StaffSheets(store, news, clock, rules.site.zone)
 
     @property
     def sheets(self) -> StaffSheets:

@@ -16,13 +16,14 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection, Row, insert, select, update
 
 from kioskd.core.printing import BEGIN_WITHIN, SheetKind
-from kioskd.hub import bands
+from kioskd.hub import bands, people
 from kioskd.hub.rules import SiteRules
 from kioskd.hub.tables import check_in, print_order, ticket
 from kioskd.ports import CheckInReply, HelpReply, PrintOrder, PrintReport
 
 MOST_AT_ONCE = 20
 """Open orders that a station is told at one time; the rest follows when it asks again."""
+LABELS = frozenset({SheetKind.SPECIMEN_LABEL, SheetKind.DOCUMENT_LABEL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,9 @@ class Order:
     ordered_at: datetime
     ordered_by: str
     reason: str = ""
+    title: str = ""
+    """What a label is for, and its barcode where that is not the record number."""
+    code: str = ""
     taken_at: datetime | None = None
     withdrawn_at: datetime | None = None
 
@@ -62,6 +66,8 @@ def place(connection: Connection, order: Order) -> None:
             ordered_at=order.ordered_at,
             ordered_by=order.ordered_by,
             reason=order.reason[:200],
+            title=order.title,
+            code=order.code,
         )
     )
 
@@ -84,11 +90,13 @@ def of_sheets(connection: Connection, check_in_id: UUID, kind: SheetKind) -> Seq
     return [_order(row) for row in connection.execute(select(print_order).where(mine).order_by(print_order.c.copy))]
 
 
-def of_day(connection: Connection, day: date) -> dict[tuple[UUID, SheetKind], Order]:
-    """The newest order of each kind of sheet for the check-ins of a business day."""
+def of_day(connection: Connection, day: date) -> dict[tuple[UUID, SheetKind], list[Order]]:
+    """The orders of each kind of sheet for the check-ins of a business day, oldest copy first."""
     query = select(print_order).join(ticket, ticket.c.check_in_id == print_order.c.check_in_id)
-    rows = connection.execute(query.where(ticket.c.business_day == day).order_by(print_order.c.copy))
-    return {(row.check_in_id, SheetKind(row.kind)): _order(row) for row in rows}
+    found: dict[tuple[UUID, SheetKind], list[Order]] = {}
+    for row in connection.execute(query.where(ticket.c.business_day == day).order_by(print_order.c.copy)):
+        found.setdefault((row.check_in_id, SheetKind(row.kind)), []).append(_order(row))
+    return found
 
 
 def withdraw(connection: Connection, order: Order, now: datetime) -> None:
@@ -124,6 +132,7 @@ def _whole(connection: Connection, rules: SiteRules, order: Order) -> PrintOrder
             check_in.c.language,
             check_in.c.arrived_at,
             check_in.c.practitioner,
+            check_in.c.patient,
             ticket.c.series,
             ticket.c.number,
             ticket.c.area,
@@ -133,6 +142,9 @@ def _whole(connection: Connection, rules: SiteRules, order: Order) -> PrintOrder
     )
     row = connection.execute(query).one_or_none()
     band = bands.load(connection, order.check_in_id, order.copy) if order.kind is SheetKind.WRISTBAND else None
+    says = bands.says_of(connection, band) if band else bands.Says()
+    if row is not None and row.patient and order.kind in LABELS:
+        says = bands.Says(people.loaded(row.patient))
     said: CheckInReply | HelpReply | None = None
     if row is not None and order.kind is SheetKind.TICKET:
         label, name = f"{row.series}{row.number}", rules.name_of(row.area)
@@ -149,8 +161,13 @@ def _whole(connection: Connection, rules: SiteRules, order: Order) -> PrintOrder
         order.ordered_at,
         row.language if row is not None else "",
         said,
-        bands.patient_of(connection, band) if band else None,
+        says.patient,
         band.number if band else None,
+        says.is_name_similar,
+        says.unnamed,
+        says.record_number,
+        order.title,
+        order.code,
     )
 
 
@@ -170,6 +187,8 @@ def _order(row: Row[Any]) -> Order:
         row.ordered_at,
         row.ordered_by,
         row.reason,
+        row.title,
+        row.code,
         row.taken_at,
         row.withdrawn_at,
     )

@@ -13,13 +13,16 @@ from sqlalchemy import Connection, Row, select
 from kioskd.core.identity import Reason
 from kioskd.core.printing import SheetKind
 from kioskd.core.queue import TicketState
-from kioskd.hub import bands, orders, sheets
+from kioskd.hub import bands, labels, orders, people, sheets
 from kioskd.hub.band_state import band_row, order_row
-from kioskd.hub.bands import Band
-from kioskd.hub.orders import Order
+from kioskd.hub.bands import THE_PATIENT, Band
+from kioskd.hub.orders import LABELS, Order
+from kioskd.hub.sheet_view import BandRow
 from kioskd.hub.sheets import Sheet
 from kioskd.hub.tables import check_in, ticket
 from kioskd.hub.view import QueueRow, RecordState, SheetRow
+
+_TICKETS = (SheetKind.TICKET, SheetKind.HELP_TICKET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class _Paper:
     now: datetime
     sheets: dict[UUID, list[Sheet]]
     bands: dict[UUID, Sequence[Band]]
-    orders: dict[tuple[UUID, SheetKind], Order]
+    orders: dict[tuple[UUID, SheetKind], list[Order]]
 
 
 def of_day(connection: Connection, day: date, now: datetime) -> tuple[QueueRow, ...]:
@@ -55,12 +58,15 @@ def _in_console_order(rows: Sequence[QueueRow]) -> list[QueueRow]:
 
 def _queue_row(row: Row[Any], paper: _Paper) -> QueueRow:
     mine = paper.sheets.get(row.id, [])
-    my_bands = paper.bands.get(row.id, ())
-    band_sheets = {s.copy: s for s in mine if s.kind is SheetKind.WRISTBAND}
-    band = band_row(my_bands, band_sheets, paper.orders.get((row.id, SheetKind.WRISTBAND)), paper.now)
-    # The band that counts, not the newest that was printed: a newer one may be on its way.
-    shown = {s.kind: s for s in mine if band is None or s.kind is not SheetKind.WRISTBAND or s.copy == band.copy}
-    again = (paper.orders.get((row.id, kind)) for kind in (SheetKind.TICKET, SheetKind.HELP_TICKET))
+    by_person = _bands(row.id, mine, paper)
+    band = by_person.pop(THE_PATIENT, None)
+    # Of bands those that count, not the newest that was printed: a newer one may be on its way.
+    counting = {b.copy for b in (band, *by_person.values()) if b is not None}
+    shown = {s.kind: s for s in mine if s.kind is not SheetKind.WRISTBAND and s.kind not in LABELS}
+    on_wrists = [s for s in mine if s.kind is SheetKind.WRISTBAND and s.copy in counting]
+    ordered = [order for kind in LABELS for order in paper.orders.get((row.id, kind), ())]
+    again = [paper.orders[key][-1] for key in ((row.id, kind) for kind in _TICKETS) if key in paper.orders]
+    patient = people.loaded(row.patient) if row.patient else None
     return QueueRow(
         ticket_id=row.ticket_id,
         check_in_id=row.id,
@@ -79,10 +85,25 @@ def _queue_row(row: Row[Any], paper: _Paper) -> QueueRow:
         reason=Reason(row.reason) if row.reason else None,
         record=RecordState(row.record_state),
         record_error=row.record_error,
-        sheets=tuple(SheetRow(s.kind, s.state, s.proof, s.cause, s.copy) for s in shown.values()),
+        sheets=tuple(SheetRow(s.kind, s.state, s.proof, s.cause, s.copy) for s in (*shown.values(), *on_wrists)),
         band=band,
-        orders=tuple(order_row(o, paper.now) for o in again if o is not None and _is_without_sheet(o, mine)),
+        orders=tuple(order_row(o, paper.now) for o in again if _is_without_sheet(o, mine)),
+        children=tuple(by_person[person] for person in sorted(by_person)),
+        labels=labels.labels(ordered, mine, paper.now),
+        is_identified=patient is not None,
+        has_two_identifiers=people.has_two_identifiers(patient),
     )
+
+
+def _bands(check_in_id: UUID, mine: Sequence[Sheet], paper: _Paper) -> dict[int, BandRow]:
+    """The band of each person of a visit that counts."""
+    printed = {s.copy: s for s in mine if s.kind is SheetKind.WRISTBAND}
+    ordered = {order.copy: order for order in paper.orders.get((check_in_id, SheetKind.WRISTBAND), ())}
+    by_person: dict[int, list[Band]] = {}
+    for band in paper.bands.get(check_in_id, ()):
+        by_person.setdefault(band.person, []).append(band)
+    rows = {person: band_row(own, printed, ordered.get(own[-1].copy), paper.now) for person, own in by_person.items()}
+    return {person: row for person, row in rows.items() if row is not None}
 
 
 def _is_without_sheet(order: Order, mine: Sequence[Sheet]) -> bool:

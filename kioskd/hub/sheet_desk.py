@@ -1,4 +1,4 @@
-"""What staff do about sheets: bands and copies of tickets. Implements ``hub.sheet_view.SheetDesk``.
+"""What staff do about sheets: bands, labels, copies of tickets. Implements ``hub.sheet_view.SheetDesk``.
 
 Every command is one transaction: what it changes, its print order and its audit entry; the events go to pages and to
 the station after the commit. Two people who press at once are one order: the second one is told what the first did.
@@ -13,16 +13,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from kioskd.core.events import Event, PrintOrdered, WristbandPutOn
+from kioskd.core.events import Event, WristbandPutOn
+from kioskd.core.patient import Sex
 from kioskd.core.printing import BEGIN_WITHIN, Cause, PrintState, ProofKind, SheetKind
 from kioskd.errors import RuleViolation
-from kioskd.hub import bands, devices, orders, sheets, visits
-from kioskd.hub.orders import Order
-from kioskd.hub.sheet_view import BandReason, BandState, PrinterName, TicketReason
+from kioskd.hub import bands, devices, labels, orders, sheets, unnamed, visits
+from kioskd.hub.bands import Says
+from kioskd.hub.sheet_changes import Asked, Done, in_its_place, order, order_new_band, void
+from kioskd.hub.sheet_view import BandReason, BandState, ChildAsSaid, LabelWish, PrinterName, TicketReason
 from kioskd.hub.sheets import Sheet
 from kioskd.hub.tables import audit
 from kioskd.hub.visits import BandInHand, Visit
@@ -30,52 +33,89 @@ from kioskd.news import News
 from kioskd.store import AuditEntry, Store
 from kioskd.store import audit as audit_chain
 
-RULES = frozenset(
-    {
-        "unknown-ticket",
-        "unknown-printer",
-        "no-band",
-        "other-band",
-        "band-ordered",
-        "band-printed",
-        "band-not-printed",
-        "band-on",
-        "settled",
-        "other-sheet",
-        "ticket-ordered",
-        "ticket-printing",
-    }
+RULES = (
+    frozenset(
+        {
+            "unknown-ticket",
+            "unknown-printer",
+            "no-band",
+            "other-band",
+            "band-ordered",
+            "band-printed",
+            "band-not-printed",
+            "band-on",
+            "settled",
+            "other-sheet",
+            "ticket-ordered",
+            "ticket-printing",
+        }
+    )
+    | labels.RULES
+    | unnamed.RULES
 )
 """Why a command is refused."""
 
 FIRST_STAFF_COPY = 101
 """Copies of a ticket that staff ask for are counted from here; a kiosk counts its own from 2, perhaps meanwhile."""
 
-Done = tuple[dict[str, str], list[Event]]
-"""What a command tells the audit trail, and what it tells pages."""
-
 
 class StaffSheets:
-    """See the module. ``clock`` gives aware UTC."""
+    """See the module. ``clock`` gives aware UTC; staff say times on the clock of ``zone``."""
 
-    def __init__(self, store: Store, news: News, clock: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, news: News, clock: Callable[[], datetime], zone: ZoneInfo) -> None:
         self._store = store
         self._news = news
         self._clock = clock
+        self._zone = zone
 
-    async def print_band(self, ticket_id: UUID, copy: int, printer: PrinterName, staff: str) -> None:
+    async def print_band(
+        self, ticket_id: UUID, copy: int, printer: PrinterName, staff: str, is_name_similar: bool | None = None
+    ) -> None:
         def change(connection: Connection, visit: Visit, now: datetime) -> Done:
             held = visits.band_in_hand(connection, visit, copy, now)
             _must_be_printable(visit, held)
-            band = held.band
-            if not _may_still_be_that_one(connection, visit, held, printer):
+            asked, says = Asked(printer, staff, now), _wanted(connection, held, is_name_similar)
+            if not _may_still_be_that_one(connection, visit, held, printer, says):
                 if held.sheet is None:
-                    _void(connection, held, printer, None, now)
-                band = bands.make(connection, visit.check_in_id, bands.patient_of(connection, band))
-            event = _order(connection, visit, SheetKind.WRISTBAND, band.copy, printer, staff, "", now)
-            return {"band": str(band.number), "printer": str(printer)}, [event]
+                    void(connection, held, printer, None, now)
+                return order_new_band(connection, visit, says, held.band.person, asked)
+            bands.mark(connection, held.band, says.is_name_similar)
+            event = order(connection, visit, SheetKind.WRISTBAND, held.band.copy, asked)
+            return {"band": str(held.band.number), "printer": str(printer)}, [event]
 
         await self._do(ticket_id, "print-band", staff, change)
+
+    async def band_for_unknown(
+        self, ticket_id: UUID, record_number: str, sex: Sex, printer: PrinterName, staff: str
+    ) -> None:
+        def change(connection: Connection, visit: Visit, now: datetime) -> Done:
+            asked = Asked(printer, staff, now)
+            return unnamed.band_for_unknown(connection, visit, record_number, sex, asked)
+
+        await self._do(ticket_id, "band-for-unknown", staff, change)
+
+    async def band_for_newborn(self, ticket_id: UUID, child: ChildAsSaid, printer: PrinterName, staff: str) -> None:
+        def change(connection: Connection, visit: Visit, now: datetime) -> Done:
+            return unnamed.band_for_newborn(connection, visit, child, self._zone, Asked(printer, staff, now))
+
+        await self._do(ticket_id, "band-for-newborn", staff, change)
+
+    async def print_labels(
+        self, ticket_id: UUID, wish: LabelWish, ordered: int, printer: PrinterName, staff: str
+    ) -> None:
+        def change(connection: Connection, visit: Visit, now: datetime) -> Done:
+            return labels.print_labels(connection, visit, wish, ordered, Asked(printer, staff, now))
+
+        await self._do(ticket_id, "print-labels", staff, change)
+
+    async def label_did_not_come_out(self, ticket_id: UUID, kind: SheetKind, copy: int, staff: str) -> None:
+        def change(connection: Connection, visit: Visit, now: datetime) -> Done:
+            known = _unknown(connection, visit, kind, copy)
+            if kind not in orders.LABELS or known.cause is Cause.DENIED:
+                raise RuleViolation("settled", "somebody has answered this already")
+            return {"sheet": kind, "copy": str(copy)}, labels.did_not_come_out(connection, known, now)
+
+        await self._do(ticket_id, "label-not-out", staff, change)
 
     async def put_band_on(self, ticket_id: UUID, copy: int, staff: str) -> None:
         def change(connection: Connection, visit: Visit, now: datetime) -> Done:
@@ -104,16 +144,26 @@ class StaffSheets:
         def change(connection: Connection, visit: Visit, now: datetime) -> Done:
             _unknown(connection, visit, SheetKind.WRISTBAND, copy)
             held = visits.band_in_hand(connection, visit, copy, now)
-            return _in_its_place(connection, visit, held, Cause.DENIED, printer, staff, "", now)
+            says = bands.says_of(connection, held.band)
+            return in_its_place(connection, visit, held, Cause.DENIED, Asked(printer, staff, now), says)
 
         await self._do(ticket_id, "band-not-out", staff, change)
 
-    async def new_band(self, ticket_id: UUID, copy: int, reason: BandReason, printer: PrinterName, staff: str) -> None:
+    async def new_band(
+        self,
+        ticket_id: UUID,
+        copy: int,
+        reason: BandReason,
+        printer: PrinterName,
+        staff: str,
+        is_name_similar: bool | None = None,
+    ) -> None:
         def change(connection: Connection, visit: Visit, now: datetime) -> Done:
             held = visits.band_in_hand(connection, visit, copy, now)
             if held.row.state not in {BandState.PRINTED, BandState.ON}:
                 raise RuleViolation("band-not-printed", "only a band that came out can be replaced")
-            return _in_its_place(connection, visit, held, Cause.REPLACED, printer, staff, reason, now)
+            says = _wanted(connection, held, is_name_similar)
+            return in_its_place(connection, visit, held, Cause.REPLACED, Asked(printer, staff, now), says, reason)
 
         await self._do(ticket_id, "new-band", staff, change)
 
@@ -126,7 +176,7 @@ class StaffSheets:
                 sheets.save(connection, replace(known, cause=Cause.DENIED, at=now))
             new = max(copy + 1, FIRST_STAFF_COPY)
             why = f"{reason}: {words.strip()}" if words.strip() else str(reason)
-            event = _order(connection, visit, visit.ticket_kind, new, printer, staff, why, now)
+            event = order(connection, visit, visit.ticket_kind, new, Asked(printer, staff, now), why)
             return {"copy": str(new), "reason": why[:200], "printer": str(printer)}, [event]
 
         await self._do(ticket_id, "ticket-again", staff, change)
@@ -158,42 +208,23 @@ def _must_be_printable(visit: Visit, held: BandInHand) -> None:
     raise RuleViolation("band-printed", f"band {row.number} of {visit.label} came out, or may have come out")
 
 
-def _may_still_be_that_one(connection: Connection, visit: Visit, held: BandInHand, printer: PrinterName) -> bool:
-    """Whether nobody else can print this number: see the module."""
+def _wanted(connection: Connection, held: BandInHand, is_name_similar: bool | None) -> Says:
+    """What the band in hand says, with or without the warning of a similar name; None: as it is."""
+    says = bands.says_of(connection, held.band)
+    if is_name_similar is None or says.patient is None:
+        return says
+    return replace(says, is_name_similar=is_name_similar)
+
+
+def _may_still_be_that_one(
+    connection: Connection, visit: Visit, held: BandInHand, printer: PrinterName, says: Says
+) -> bool:
+    """Whether nobody else can print this number: see the module. A kiosk that can prints it as it was."""
     if held.row.state is not BandState.DUE:
         return False
-    is_its_own = printer.station == visit.station
+    is_as_it_was = says.is_name_similar == held.band.is_name_similar
+    is_its_own = printer.station == visit.station and is_as_it_was
     return is_its_own or not visits.has_printer(connection, visit.station, SheetKind.WRISTBAND)
-
-
-def _in_its_place(
-    connection: Connection,
-    visit: Visit,
-    held: BandInHand,
-    cause: Cause,
-    printer: PrinterName,
-    staff: str,
-    reason: str,
-    now: datetime,
-) -> Done:
-    """The band in hand is void, and a new one is ordered."""
-    _void(connection, held, printer, cause, now)
-    new = bands.make(connection, visit.check_in_id, bands.patient_of(connection, held.band))
-    event = _order(connection, visit, SheetKind.WRISTBAND, new.copy, printer, staff, reason, now)
-    detail = {"void": str(held.band.number), "band": str(new.number), "printer": str(printer)}
-    return detail | ({"reason": reason} if reason else {}), [event]
-
-
-def _void(connection: Connection, held: BandInHand, printer: PrinterName, cause: Cause | None, now: datetime) -> None:
-    """A band that does not count any more; its proof stays: who has it in hand must destroy it."""
-    band, known = held.band, held.sheet
-    if known is None:
-        known = Sheet(
-            band.check_in_id, SheetKind.WRISTBAND, band.copy, PrintState.VOID, None, cause, now, printer.station
-        )
-    sheets.save(connection, replace(known, state=PrintState.VOID, cause=cause, at=now))
-    if held.order is not None and held.order.taken_at is None:
-        orders.withdraw(connection, held.order, now)
 
 
 def _unknown(connection: Connection, visit: Visit, kind: SheetKind, copy: int) -> Sheet:
@@ -210,34 +241,18 @@ def _ticket_that_may_be_printed_again(connection: Connection, visit: Visit, copy
     """The newest ticket, which a page showed as ``copy`` (0: none), if none is on its way. Raises RuleViolation."""
     known = sheets.newest(connection, visit.check_in_id, visit.ticket_kind)
     ordered = orders.of_sheets(connection, visit.check_in_id, visit.ticket_kind)
-    order = ordered[-1] if ordered else None
-    newest = max(known.copy if known else 0, order.copy if order else 0)
-    if order is not None and order.is_open(now):
-        raise RuleViolation("ticket-ordered", f"{order.ordered_by} has ordered this ticket again already")
+    last = ordered[-1] if ordered else None
+    newest = max(known.copy if known else 0, last.copy if last else 0)
+    if last is not None and last.is_open(now):
+        raise RuleViolation("ticket-ordered", f"{last.ordered_by} has ordered this ticket again already")
     if newest != copy:
         raise RuleViolation("other-sheet", f"another ticket of {visit.label} was made meanwhile")
     if known is not None and known.copy == newest:
         if known.state in {PrintState.QUEUED, PrintState.SENDING, PrintState.SENT}:
             raise RuleViolation("ticket-printing", f"the ticket of {visit.label} is at its printer")
         return known
-    if order is None and abs(now - visit.committed_at) < BEGIN_WITHIN:
+    if last is None and abs(now - visit.committed_at) < BEGIN_WITHIN:
         raise RuleViolation("ticket-printing", f"the kiosk has only just begun to print the ticket of {visit.label}")
-    if order is not None:
-        orders.withdraw(connection, order, now)
+    if last is not None:
+        orders.withdraw(connection, last, now)
     return None
-
-
-def _order(
-    connection: Connection,
-    visit: Visit,
-    kind: SheetKind,
-    copy: int,
-    printer: PrinterName,
-    staff: str,
-    reason: str,
-    now: datetime,
-) -> Event:
-    visits.must_have_printer(connection, printer, kind)
-    order = Order(uuid4(), printer.station, printer.device, visit.check_in_id, kind, copy, now, staff, reason)
-    orders.place(connection, order)
-    return PrintOrdered(now, printer.station, visit.check_in_id, kind)

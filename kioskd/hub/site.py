@@ -144,7 +144,8 @@ class Site:
             return known, False
         area = self._rules.area_of(request.appointment.area)
         arrivals.insert_check_in(connection, request, now)
-        number = bands.make(connection, request.check_in_id, request.patient).number if area.wristbands else None
+        says = bands.Says(request.patient)
+        number = bands.make(connection, request.check_in_id, says).number if area.wristbands else None
         made = tickets.allocate(
             connection,
             self._rules.site.id,
@@ -172,6 +173,7 @@ class Site:
 
     def _known(self, connection: Connection, request: CheckInRequest) -> CheckInReply | None:
         """The check-in that this request already is, or that its appointment already has."""
+        first_band = (band.c.check_in_id == check_in.c.id) & (band.c.copy == 1) & (band.c.person == bands.THE_PATIENT)
         query = (
             select(
                 check_in.c.id,
@@ -185,7 +187,7 @@ class Site:
                 ticket.c.room,
             )
             .join(ticket, ticket.c.check_in_id == check_in.c.id)
-            .outerjoin(band, (band.c.check_in_id == check_in.c.id) & (band.c.copy == 1))
+            .outerjoin(band, first_band)
             .where((check_in.c.id == request.check_in_id) | (check_in.c.appointment_id == request.appointment.id))
         )
         row = connection.execute(query).first()

@@ -45,6 +45,8 @@ check_in = Table(
     Column("family", String(200), nullable=False),
     Column("given", String(200), nullable=False),
     Column("birth_date", Date),
+    # The patient as the records had them, every letter: for labels. NULL where nobody was identified.
+    Column("patient", JSON(none_as_null=True)),
     Column("record_state", String(16), nullable=False),
     Column("record_error", String(2000), nullable=False),
 )
@@ -80,6 +82,7 @@ counter = Table(
 band_counter = Table(
     "band_counter",
     metadata,
+    # A patient's id, or "no:" and a record number.
     Column("patient_id", String(64), primary_key=True),
     Column("last", Integer, nullable=False),
 )
@@ -144,9 +147,13 @@ band = Table(
     Column("check_in_id", Uuid, ForeignKey("check_in.id"), primary_key=True),
     Column("copy", Integer, primary_key=True),
     Column("number", Integer, nullable=False),
-    # The patient as the band says, every letter of the name.
-    Column("patient", JSON, nullable=False),
-    # Who compared name and birth date and put it on, and when.
+    # The patient as the band says, every letter of the name; or who has no name yet, see ``people``.
+    Column("patient", JSON(none_as_null=True)),
+    Column("unnamed", JSON(none_as_null=True)),
+    # Whose of this visit: see ``bands``.
+    Column("person", Integer, nullable=False),
+    Column("is_name_similar", Boolean, nullable=False),
+    # Who compared what it says and put it on, and when.
     Column("put_on_by", String(64), nullable=False),
     Column("put_on_at", UtcDateTime),
 )
@@ -164,6 +171,9 @@ print_order = Table(
     Column("ordered_at", UtcDateTime, nullable=False),
     Column("ordered_by", String(64), nullable=False),
     Column("reason", String(200), nullable=False),
+    # What a label says beside the person; see ``ports.LabelSheet``.
+    Column("title", String(80), nullable=False),
+    Column("code", String(80), nullable=False),
     Column("taken_at", UtcDateTime),
     Column("withdrawn_at", UtcDateTime),
     UniqueConstraint("check_in_id", "kind", "copy", name="uq_print_order"),
@@ -213,4 +223,4 @@ letter_key = Table(
 outbox = outbox_table(metadata)
 audit = audit_table(metadata)
 
-SCHEMA = Schema("hub", metadata, Path(__file__).with_name("versions"), "0005")
+SCHEMA = Schema("hub", metadata, Path(__file__).with_name("versions"), "0006")

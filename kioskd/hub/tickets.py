@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Date, Row, bindparam, func, insert, select, t
 
 from kioskd.core.queue import QueueEntry, TicketState
 from kioskd.core.ticket import Ticket
-from kioskd.hub.tables import area_version, check_in, counter, epoch, ticket
+from kioskd.hub.tables import area_version, band_counter, check_in, counter, epoch, ticket
 
 _NEXT_NUMBER = text(
     "INSERT INTO counter (business_day, series, last) VALUES (:day, :series, 1) "
@@ -73,9 +73,14 @@ def after_last_call(connection: Connection, day: date, now: datetime) -> datetim
     return now if last is None else max(now, last + timedelta(milliseconds=1))
 
 
-def next_band(connection: Connection, patient_id: str) -> int:
-    """The number of a patient's next wristband (GS1 AI 8019)."""
-    return int(connection.execute(_NEXT_BAND, {"patient": patient_id}).scalar_one())
+def next_band(connection: Connection, key: str) -> int:
+    """The next number of a wristband (GS1 AI 8019) for a patient's id, or a key of ``bands``."""
+    return int(connection.execute(_NEXT_BAND, {"patient": key}).scalar_one())
+
+
+def set_last_band(connection: Connection, key: str, last: int) -> None:
+    """The next number is the one after ``last``."""
+    connection.execute(update(band_counter).where(band_counter.c.patient_id == key).values(last=last))
 
 
 def entries_of_day(connection: Connection, day: date, area: str | None = None) -> Sequence[QueueEntry]:

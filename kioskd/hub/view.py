@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
@@ -13,7 +13,7 @@ from kioskd.core.paper import Left
 from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
 from kioskd.core.queue import TicketState
 from kioskd.health import Part
-from kioskd.hub.sheet_view import BandRow, OrderRow, SheetDesk
+from kioskd.hub.sheet_view import BandRow, Labels, OrderRow, SheetDesk
 
 
 class RecordState(StrEnum):
@@ -63,7 +63,14 @@ class QueueRow:
     band: BandRow | None = None
     """The wristband that counts; None where the area has none."""
     orders: tuple[OrderRow, ...] = ()
-    """What staff ordered of which there is no sheet yet, but for the band."""
+    """What staff ordered of which there is no sheet yet, but for bands and labels."""
+    children: tuple[BandRow, ...] = ()
+    """The bands of children that were born, in the order of their births."""
+    labels: Labels = field(default_factory=Labels)
+    is_identified: bool = False
+    """Whether it is a patient of the records."""
+    has_two_identifiers: bool = False
+    """Whether labels can be printed: name, birth date and record number are known."""
 
 
 @dataclass(frozen=True, slots=True)

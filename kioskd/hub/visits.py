@@ -8,9 +8,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
+from kioskd.core.patient import Patient
 from kioskd.core.printing import SheetKind
 from kioskd.errors import RuleViolation
-from kioskd.hub import bands, orders, sheets
+from kioskd.hub import bands, orders, people, sheets
 from kioskd.hub.band_state import band_row
 from kioskd.hub.bands import Band
 from kioskd.hub.orders import Order
@@ -22,6 +23,8 @@ _PRINTER_OF = {
     SheetKind.TICKET: "ticket-printer",
     SheetKind.HELP_TICKET: "ticket-printer",
     SheetKind.WRISTBAND: "wristband-printer",
+    SheetKind.SPECIMEN_LABEL: "label-printer",
+    SheetKind.DOCUMENT_LABEL: "label-printer",
 }
 
 
@@ -34,8 +37,11 @@ class Visit:
     label: str
     station: str
     """Where they checked in."""
+    arrived_at: datetime
     committed_at: datetime
     is_help: bool
+    patient: Patient | None = None
+    """As the records had them; None where nobody was identified."""
 
     @property
     def ticket_kind(self) -> SheetKind:
@@ -67,12 +73,16 @@ def visit(connection: Connection, ticket_id: UUID) -> Visit:
     if row is None:
         raise RuleViolation("unknown-ticket", "this ticket does not exist (any more)")
     label = f"{row.series}{row.number}"
-    return Visit(ticket_id, row.id, label, row.station, row.committed_at, row.reason is not None)
+    patient = people.loaded(row.patient) if row.patient else None
+    return Visit(
+        ticket_id, row.id, label, row.station, row.arrived_at, row.committed_at, row.reason is not None, patient
+    )
 
 
 def band_in_hand(connection: Connection, of: Visit, copy: int, now: datetime) -> BandInHand:
     """The band that a page showed as ``copy``, if it still counts. Raises RuleViolation."""
-    band = bands.newest(connection, of.check_in_id)
+    seen = bands.load(connection, of.check_in_id, copy)
+    band = bands.newest(connection, of.check_in_id, seen.person if seen else bands.THE_PATIENT)
     if band is None:
         raise RuleViolation("no-band", f"{of.label} gets no wristband: its area has none")
     if band.copy != copy:

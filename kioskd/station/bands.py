@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from kioskd.core.patient import Patient
 from kioskd.core.printing import SheetKind
@@ -96,6 +97,13 @@ def unnamed_sheet(
         newborn=person if isinstance(person, Newborn) else None,
         words=style.words,
     )
+
+
+def on_the_clock_of(zone: ZoneInfo, person: UnknownPerson | Newborn) -> UnknownPerson | Newborn:
+    """The same person with the aware time in the local time of a site."""
+    if isinstance(person, UnknownPerson):
+        return replace(person, arrived_at=person.arrived_at.astimezone(zone))
+    return replace(person, born_at=person.born_at.astimezone(zone))
 
 
 def label_sheet(

@@ -80,7 +80,7 @@ class CheckIns:
         now = self._clock()
         content = ticket_content(reply, language, is_copy=True)
         first = JobKey(reply.check_in_id, content.kind)
-        copy = self._job(replace(first, copy=2), content, now)
+        copy = await self._job(replace(first, copy=2), content, now)
 
         def commit(connection: Connection) -> Sequence[PrintJob]:
             unknown = jobs.load(connection, first)
@@ -121,7 +121,7 @@ class CheckIns:
             await self._store.write(lambda c: intents.close_intent(c, request, self._clock()))
             raise
         now = self._clock()
-        first = self._check_in_jobs(request, reply, now)
+        first = await self._check_in_jobs(request, reply, now)
 
         def commit(connection: Connection) -> Sequence[PrintJob]:
             if not intents.close_intent(connection, request, now):
@@ -135,7 +135,7 @@ class CheckIns:
         reply = await within(self._hub.ask_for_help(request), self._within_s(is_patient_here))
         now = self._clock()
         content = ticket_content(reply, request.language)
-        job = self._job(JobKey(reply.check_in_id, content.kind), content, now)
+        job = await self._job(JobKey(reply.check_in_id, content.kind), content, now)
 
         def commit(connection: Connection) -> Sequence[PrintJob]:
             is_first = intents.close_intent(connection, request, now)
@@ -143,8 +143,9 @@ class CheckIns:
 
         return reply, await self._store.write(commit)
 
-    def _check_in_jobs(self, request: CheckInRequest, reply: CheckInReply, now: datetime) -> list[PrintJob]:
-        ticket = self._ticket_job(request, reply, 1, now)
+    async def _check_in_jobs(self, request: CheckInRequest, reply: CheckInReply, now: datetime) -> list[PrintJob]:
+        content = ticket_content(reply, request.language)
+        ticket = await self._job(JobKey(reply.check_in_id, SheetKind.TICKET), content, now)
         key = JobKey(reply.check_in_id, SheetKind.WRISTBAND)
         # A band comes out here only where the site has a printer for it here, and for whom a card stands. Any other
         # one is ordered by staff.
@@ -153,21 +154,20 @@ class CheckIns:
         if reply.band_number is None or not is_printed_here:
             return [ticket]
         band = band_content(request.patient, reply.band_number, request.language)
-        return [ticket, self._job(key, band, now)]
+        return [ticket, await self._job(key, band, now)]
 
     def _ticket_again(
         self, connection: Connection, request: CheckInRequest, reply: CheckInReply, now: datetime
     ) -> list[PrintJob]:
         """A ticket for who checks in a second time, only if none came out or may have come out the first time."""
         copy = jobs.next_copy(connection, reply.check_in_id, SheetKind.TICKET)
-        return [] if copy is None else [self._ticket_job(request, reply, copy, now)]
+        if copy is None:
+            return []
+        key, content = JobKey(reply.check_in_id, SheetKind.TICKET, copy), ticket_content(reply, request.language)
+        return [self._maker.job_here(key, content, self._maker.printers.at_kiosk(key.kind), now)]
 
-    def _ticket_job(self, request: CheckInRequest, reply: CheckInReply, copy: int, now: datetime) -> PrintJob:
-        content = ticket_content(reply, request.language)
-        return self._job(JobKey(reply.check_in_id, SheetKind.TICKET, copy), content, now)
-
-    def _job(self, key: JobKey, content: Content, now: datetime) -> PrintJob:
-        return self._maker.job(key, content, self._maker.printers.at_kiosk(key.kind), now)
+    async def _job(self, key: JobKey, content: Content, now: datetime) -> PrintJob:
+        return await self._maker.job(key, content, self._maker.printers.at_kiosk(key.kind), now)
 
 
 def _add(connection: Connection, new: Sequence[PrintJob], is_patient_here: bool, now: datetime) -> list[PrintJob]:

@@ -9,12 +9,15 @@ from pydantic import TypeAdapter
 
 from kioskd.core.patient import Patient
 from kioskd.core.printing import SheetKind
-from kioskd.ports import CheckInReply, HelpReply, PrintOrder
+from kioskd.ports import CheckInReply, HelpReply, Newborn, PrintOrder, UnknownPerson
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The facts of one sheet; what a kind does not need is empty. ``made_at``: when a label was ordered."""
+    """The facts of one sheet; what a kind does not need is empty. ``made_at``: when a label was ordered.
+
+    ``unnamed``: as in ``ports.PrintOrder``, with a time in aware UTC.
+    """
 
     kind: SheetKind
     language: str
@@ -24,6 +27,11 @@ class Content:
     band_number: int | None = None
     is_copy: bool = False
     made_at: datetime | None = None
+    is_name_similar: bool = False
+    unnamed: UnknownPerson | Newborn | None = None
+    record_number: str = ""
+    title: str = ""
+    code: str = ""
 
 
 _JSON = TypeAdapter(Content)
@@ -52,6 +60,11 @@ def order_content(order: PrintOrder, language: str) -> Content:
         band_number=order.band_number,
         is_copy=order.copy > 1,
         made_at=order.ordered_at,
+        is_name_similar=order.is_name_similar,
+        unnamed=order.unnamed,
+        record_number=order.record_number,
+        title=order.title,
+        code=order.code,
     )
 
 

@@ -89,7 +89,7 @@ class Orders:
     async def _take(self, order: PrintOrder) -> None:
         job = await self._store.read(lambda c: _known(c, order))
         if job is None:
-            made = self._job(order)
+            made = await self._job(order)
             job = await self._store.write(lambda c: _known(c, order) or _added(c, made))
         if job.order_id == order.order_id:
             self._queue.announce([job])
@@ -97,12 +97,12 @@ class Orders:
             report = replace(report_of(job, self._station, self._wall_clock()), order_id=order.order_id)
             await within(self._hub.report_print(report), ASK_WITHIN_S)
 
-    def _job(self, order: PrintOrder) -> PrintJob:
+    async def _job(self, order: PrintOrder) -> PrintJob:
         age = max(timedelta(), self._wall_clock() - order.ordered_at)
         ordered_at = self._clock() - age
         key = JobKey(order.check_in_id, order.kind, order.copy)
         content = order_content(order, self._language)
-        job = self._maker.job(key, content, self._printer(order), ordered_at, order.order_id)
+        job = await self._maker.job(key, content, self._printer(order), ordered_at, order.order_id)
         if job.is_over or age < BEGIN_WITHIN:
             return job
         return printing.expire(job, None, self._clock())

@@ -79,8 +79,10 @@ class Rerouting:
 
     async def _move(self, job: PrintJob) -> None:
         for printer in self._maker.printers.stand_ins(job.device, job.key.kind):
-            payload = self._maker.payload_for(job, printer, self._clock()) if self._is_ready(printer.name) else None
-            if payload is None:
+            if not self._is_ready(printer.name):
+                continue
+            payload = await self._maker.payload_for(job, printer, self._clock())
+            if payload is None or not self._is_ready(printer.name):
                 continue
             moved = await self._book.reroute(job, printer.name, payload)
             if moved is not None:

@@ -50,8 +50,10 @@ from kioskd.ports import (
     DeviceReport,
     HelpReply,
     HelpRequest,
+    Newborn,
     PrintOrder,
     PrintReport,
+    UnknownPerson,
 )
 from tests.people import NOW, appointment, card, patient
 
@@ -85,6 +87,8 @@ cards = st.builds(
     texts,
     st.lists(st.tuples(texts, texts), max_size=2).map(tuple),
     dates,
+    st.booleans(),
+    st.booleans(),
     st.booleans(),
     st.booleans(),
 )
@@ -133,6 +137,9 @@ print_reports = st.builds(
     texts,
     st.none() | st.uuids(),
 )
+unnamed = st.builds(UnknownPerson, st.sampled_from(Sex), instants) | st.builds(
+    Newborn, texts, texts, texts, instants, st.integers(), st.integers()
+)
 print_orders = st.builds(
     PrintOrder,
     st.uuids(),
@@ -146,6 +153,11 @@ print_orders = st.builds(
     st.none() | check_in_replies | help_replies,
     st.none() | patients,
     st.none() | st.integers(),
+    st.booleans(),
+    st.none() | unnamed,
+    texts,
+    texts,
+    texts,
 )
 
 
@@ -253,6 +265,7 @@ def test_the_wire_is_what_other_stations_of_a_site_were_promised():
             },
             "card_kind": "egk",
             "language": "de",
+            "is_card_wanted": False,
         },
     }
     sheet = PrintReport(UUID(int=7), SheetKind.TICKET, 1, PrintState.PRINTED, ProofKind.COMPLETION, None, NOW)
@@ -319,9 +332,32 @@ def test_the_wire_is_what_other_stations_of_a_site_were_promised():
                     "partial_birth_date": None,
                 },
                 "band_number": 5,
+                "is_name_similar": False,
+                "unknown_person": None,
+                "newborn": None,
+                "record_number": "",
+                "title": "",
+                "code": "",
             }
         ]
     }
+    child = Newborn("Huber", "Anna", "100001", NOW, 2, 3)
+    order = PrintOrder(
+        UUID(int=9), "ward", "", UUID(int=7), SheetKind.WRISTBAND, 2, NOW, unnamed=child, record_number="100009"
+    )
+    [said_order] = json.loads(order_answer([order]).model_dump_json(by_alias=True))["orders"]
+    assert (said_order["patient"], said_order["unknown_person"], said_order["record_number"]) == (None, None, "100009")
+    assert said_order["newborn"] == {
+        "mother_family": "Huber",
+        "mother_given": "Anna",
+        "mother_record_number": "100001",
+        "born_at": "2026-11-23T08:12:00Z",
+        "birth_order": 2,
+        "births": 3,
+    }
+    someone = replace(order, unnamed=UnknownPerson(Sex.UNKNOWN, NOW))
+    [said_order] = json.loads(order_answer([someone]).model_dump_json(by_alias=True))["orders"]
+    assert said_order["unknown_person"] == {"sex": "unknown", "arrived_at": "2026-11-23T08:12:00Z"}
     letter = LetterQuestion(letter="KL1:AAAA", birth_date=date(1980, 2, 3), at=NOW)
     assert json.loads(letter.model_dump_json()) == {
         "letter": "KL1:AAAA",

@@ -257,6 +257,8 @@ async def test_everything_that_a_view_says(hub: HubUnderTest) -> None:
         record_error="",
         sheets=(SheetRow(SheetKind.TICKET, PrintState.PRINTED, ProofKind.COMPLETION, None, 2),),
         band=BandRow(1, 1, BandState.DUE),
+        is_identified=True,
+        has_two_identifiers=True,
     )
     assert view == ConsoleView(
         at=NOW,

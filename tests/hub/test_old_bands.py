@@ -49,7 +49,8 @@ async def test_numbers_of_bands_and_their_sheets_survive(store_config: StoreConf
         assert len(await store.read(lambda c: c.execute(check_in.select()).all())) == 2
         [row] = await store.read(lambda c: c.execute(band.select()).all())
         assert (row.check_in_id, row.copy, row.number, row.put_on_by, row.put_on_at) == (with_band, 1, 7, "", None)
-        kept = await store.read(lambda c: bands.patient_of(c, bands.Band(with_band, 1, 7)))
+        kept = (await store.read(lambda c: bands.says_of(c, bands.Band(with_band, 1, 7)))).patient
+        assert kept is not None
         assert (kept.family, kept.birth_date) == ("Huber", date(1980, 2, 3))
         assert kept.record_number == "", "the hub never knew it"
         [printed] = await store.read(lambda c: c.execute(sheet.select()).all())

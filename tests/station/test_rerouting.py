@@ -100,7 +100,7 @@ class Site:
             content = ticket_content(CheckInReply(key.check_in_id, "A7", "general", "Hall", NOW, False, None), "en")
         else:
             content = band_content(patient(), 1, "en")
-        job = self.maker.job(key, content, self.printers.named(device), self.clock())
+        job = await self.maker.job(key, content, self.printers.named(device), self.clock())
         await self.store.write(lambda c: jobs.add(c, job))
         self.queue.announce([job])
         return key
