@@ -5,7 +5,7 @@
 ``stx-etx``     STX before it, ETX behind it; what comes outside of them is noise
 ``suffix``      it ends with ``suffix``. A driving licence holds CR and LF, so neither should be the suffix where
                 licences are read
-``auto``        as ``stx-etx`` from when the first STX came after silence, else as ``gap``
+``auto``        what begins with STX after silence as ``stx-etx``, else as ``gap``: no code of a patient's changes that
 ==============  ======================================================================================================
 
 Scanners send CR or CR LF behind each code unless they are told not to. With ``gap`` and ``auto`` that is taken off: the
@@ -46,16 +46,22 @@ class Framer:
         return LATE_S if self._is_marked or self._framing == "suffix" else self._gap_s
 
     @property
-    def is_pending(self) -> bool:
+    def is_in_code(self) -> bool:
+        """Whether a part of a code has come in."""
         return bool(self._held) or self._is_inside or bool(self._spoiled)
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether silence would mean something: the end of a code, or of a time in which they are marked."""
+        return self.is_in_code or (self._is_marked and self._framing == "auto")
 
     def spoil(self, what: str) -> None:
         """The frame that is coming in has lost something; so it is told instead of the frame."""
         self._spoiled = self._spoiled or what
 
     def feed(self, data: bytes) -> list[bytes | Broken]:
-        if self._framing == "auto" and not self.is_pending and data[:1] == _STX:
-            self._is_marked = True
+        if self._framing == "auto" and not self.is_pending:
+            self._is_marked = data[:1] == _STX
         self._held += data
         done: list[bytes | Broken] = []
         if self._is_marked:
@@ -77,9 +83,11 @@ class Framer:
         elif self._spoiled:
             done.append(Broken(self._spoiled))
         elif frame := without_line_end(bytes(self._held), self._suffix):
-            done.append(frame)
+            is_rest = self._framing == "auto" and frame.endswith(_ETX)
+            done.append(Broken("a code came without its STX") if is_rest else frame)
         self._held.clear()
         self._is_inside, self._spoiled = False, ""
+        self._is_marked = self._framing == "stx-etx"
         return done
 
     def _take_marked(self, done: list[bytes | Broken]) -> bool:
@@ -151,6 +159,10 @@ class PlainWire:
     @property
     def is_pending(self) -> bool:
         return self._framer.is_pending
+
+    @property
+    def is_in_code(self) -> bool:
+        return self._framer.is_in_code
 
     def set_up(self) -> Sequence[bytes]:
         return ()

@@ -148,7 +148,7 @@ class ReportWire(PlainWire):
         self._data = bytearray()
         self._symbology = b""
         self._trouble = ""
-        self._is_in_code = False
+        self._is_begun = False
 
     @property
     def patience_s(self) -> float:
@@ -156,7 +156,11 @@ class ReportWire(PlainWire):
 
     @property
     def is_pending(self) -> bool:
-        return self._is_in_code
+        return self._is_begun
+
+    @property
+    def is_in_code(self) -> bool:
+        return self._is_begun
 
     def feed(self, data: bytes) -> list[Read]:
         layout = self._layout
@@ -164,7 +168,7 @@ class ReportWire(PlainWire):
             return []  # a report of another kind: attributes, settings, a stylus on a terminal
         if len(data) <= max(layout.more_at, layout.length_at, layout.data_at):
             self._trouble = "a report was shorter than the scanner's own description of it"
-            self._is_in_code = True
+            self._is_begun = True
             return self._end()
         length = data[layout.length_at]
         part = data[layout.data_at : layout.data_at + min(length, layout.data_bytes)]
@@ -172,13 +176,13 @@ class ReportWire(PlainWire):
             self._trouble = self._trouble or "a code or a report was longer than it can be"
         else:
             self._data += part
-        if layout.aim_at is not None and not self._is_in_code:
+        if layout.aim_at is not None and not self._is_begun:
             self._symbology = data[layout.aim_at : layout.aim_at + 3].rstrip(b"\0 ")
-        self._is_in_code = True
+        self._is_begun = True
         return [] if data[layout.more_at] & layout.more_mask else self._end()
 
     def gap(self) -> list[Read]:
-        if not self._is_in_code:
+        if not self._is_begun:
             return []
         self._trouble = self._trouble or "the rest of a code did not come"
         return self._end()
@@ -186,7 +190,7 @@ class ReportWire(PlainWire):
     def _end(self) -> list[Read]:
         read = self._read()
         self._data.clear()
-        self._symbology, self._trouble, self._is_in_code = b"", "", False
+        self._symbology, self._trouble, self._is_begun = b"", "", False
         return [read]
 
     def _read(self) -> Read:

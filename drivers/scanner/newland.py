@@ -41,6 +41,10 @@ class NewlandWire(PlainWire):
     def is_pending(self) -> bool:
         return bool(self._ahead) or super().is_pending
 
+    @property
+    def is_in_code(self) -> bool:
+        return bool(self._ahead) or super().is_in_code
+
     def set_up(self) -> Sequence[bytes]:
         return (command("#AIDENA1"),) if self._wants_aim else ()
 

@@ -17,8 +17,8 @@ ANSWER_WITHIN_S = 0.5
 ATTEMPTS = 2
 """The first command may only wake it."""
 WRITE_WITHIN_S = 1.0
-QUIET_WITHIN_S = 2.0
-"""The longest wait for the end of a code that was begun before it was let to read."""
+FORGET_WITHIN_S = 2.0
+"""The longest that what came while it should not read is taken off the line."""
 TRIGGER_EVERY_S = 5.0
 """A reading ends by itself after some seconds without a code."""
 MOST_WAITING = 16
@@ -39,12 +39,14 @@ class LineScanner:
         self._waiting: deque[Read] = deque(maxlen=MOST_WAITING)
         self._heard_at = 0.0
         self._is_enabled = True
+        self._skips_next = False
+        """The code that is just coming began while it should not read."""
         self._trigger_at = 0.0
 
     def open(self) -> None:
         self.close()
         self._opened = self._open_scanner()
-        self._is_enabled, self._trigger_at = True, 0.0
+        self._is_enabled, self._skips_next, self._trigger_at = True, False, 0.0
         try:
             _, wire = self._opened
             for command in (*wire.set_up(), *wire.switch(True)):
@@ -89,8 +91,8 @@ class LineScanner:
             raise DeviceUnavailable(self._name, "the scanner is not open")
         return self._opened
 
-    def _hear(self, within_s: float) -> None:
-        """Take what comes in within ``within_s``, or note that a code is over because nothing does."""
+    def _hear(self, within_s: float) -> bool:
+        """Take what comes in within ``within_s``, or note that a code is over because nothing does; False then."""
         line, wire = self._line_and_wire()
         now = self._clock.monotonic()
         if wire.is_pending:
@@ -104,10 +106,14 @@ class LineScanner:
         elif wire.is_pending and now >= self._heard_at + wire.patience_s:
             self._heard_at = now
             self._take(wire.gap())
+            self._skips_next = False
         if answer := wire.answer():
             self._write(answer)
+        return bool(data)
 
     def _take(self, reads: list[Read]) -> None:
+        if self._skips_next and reads:
+            self._skips_next, reads = False, reads[1:]
         if self._is_enabled and reads:
             self._waiting.extend(reads)
             self._trigger_at = 0.0  # a reading ends with its code
@@ -133,13 +139,13 @@ class LineScanner:
             self._write(command)
 
     def _forget_what_came(self) -> None:
-        """Take what came while it should not read, to the end of a code that is just coming."""
+        """Take off the line what came while it should not read, and note whether a code is just coming."""
         _, wire = self._line_and_wire()
-        until = self._clock.monotonic() + QUIET_WITHIN_S
-        self._hear(0.0)
-        while wire.is_pending and (left_s := until - self._clock.monotonic()) > 0:
-            self._hear(left_s)
+        until = self._clock.monotonic() + FORGET_WITHIN_S
+        while self._hear(0.0) and self._clock.monotonic() < until:
+            pass
         self._waiting.clear()
+        self._skips_next = wire.is_in_code
 
     def _write(self, data: bytes) -> None:
         line, _ = self._line_and_wire()

@@ -26,6 +26,7 @@ _CDC = {
 }
 _COMMON = (
     "Switch on PDF417, QR, DataMatrix, Aztec and Code 128 as far as your patients' cards and letters have them.",
+    "Switch set-up by barcode off when all is set, so that nobody sets it with a code of their own.",
     "Leave character conversion, and everything that leaves out or replaces control characters, off.",
 )
 

@@ -90,6 +90,10 @@ class SsiWire:
     def is_pending(self) -> bool:
         return bool(self._held) or self._is_in_message or self._has_complained
 
+    @property
+    def is_in_code(self) -> bool:
+        return self.is_pending
+
     def set_up(self) -> Sequence[bytes]:
         values = bytes(byte for parameter in _PARAMETERS for byte in parameter)
         return (packet(PARAM_SEND, bytes((_NO_BEEP,)) + values),)

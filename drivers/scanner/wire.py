@@ -54,7 +54,11 @@ class Wire(Protocol):
 
     @property
     def is_pending(self) -> bool:
-        """Whether a part of something has come in, so that silence would mean something."""
+        """Whether silence would mean something."""
+
+    @property
+    def is_in_code(self) -> bool:
+        """Whether a part of a code has come in, and the rest has not."""
 
     def set_up(self) -> Sequence[bytes]:
         """The commands to send first, one after the other, each to be answered."""

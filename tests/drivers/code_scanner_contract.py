@@ -75,7 +75,8 @@ class CodeScannerContract:
         opened.set_enabled(False)
         hands.show(SECRET)
         assert opened.wait_for_code(SHORT_S) is None
-        hands.show(SECRET)
+        for data in (SECRET, HEALTH_CARD, SECRET):
+            hands.show(data)
         opened.set_enabled(True)
         assert opened.wait_for_code(SHORT_S) is None
         hands.show(MEMBER)

@@ -155,6 +155,23 @@ def test_a_code_without_its_end_is_told_once_and_the_next_is_read(path: Path) ->
         scanner.close()
 
 
+def test_a_code_that_began_while_it_should_not_read_is_not_read_by_its_end(path: Path) -> None:
+    with VirtualScanner(path) as virtual:
+        scanner = scanner_at(path, gap_ms=600)
+        scanner.open()
+        scanner.set_enabled(False)
+        virtual.send(b"]Q1half of")
+        assert scanner.wait_for_code(0.05) is None
+        scanner.set_enabled(True)
+        virtual.send(b" a code\r")
+        assert scanner.wait_for_code(1.0) is None
+        virtual.scan(b"next")
+        code = scanner.wait_for_code(WITHIN_S)
+        assert code is not None
+        assert code.data == b"next"
+        scanner.close()
+
+
 def test_the_wait_ends_although_noise_never_does(path: Path) -> None:
     with VirtualScanner(path) as virtual, ThreadPoolExecutor(1) as pool:
         scanner = scanner_at(path)

@@ -98,6 +98,19 @@ def test_half_a_code_is_told_and_never_given_out(framing: Framing, stream: bytes
     assert why in last.what
 
 
+def test_a_code_that_begins_with_stx_does_not_change_how_the_next_are_read() -> None:
+    wire = plain("auto")
+    assert [type(found) for found in read(wire, [b"\x02a patient's own"])] == [Broken]
+    assert data_of(read(wire, [b"next\r"])) == [b"next"]
+
+
+def test_the_rest_of_a_marked_code_is_not_taken_for_one() -> None:
+    wire = plain("auto")
+    assert [type(found) for found in read(wire, [b"\x02]Q1half"])] == [Broken]
+    assert [type(found) for found in read(wire, [b"of it\x03\r"])] == [Broken]
+    assert data_of(read(wire, [b"\x02]Q1next\x03\r"])) == [b"next"]
+
+
 def test_a_code_behind_noise_is_still_read() -> None:
     reads = read(plain("stx-etx"), [b"noise\x02code\x03"])
     assert isinstance(reads[0], Broken)
