@@ -1,4 +1,4 @@
-"""The line to a printer: TCP, a serial port or a USB printer port, all as the same few calls.
+"""The line to a printer or scanner: TCP, a serial port or a USB printer port, all as the same few calls.
 
 A driver writes bytes and reads what comes back; how they travel is chosen by one key of the site file:
 
