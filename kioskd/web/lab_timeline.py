@@ -114,7 +114,7 @@ class Timeline:
     _is_record_parked: bool = False
 
     def note(self, event: Event) -> None:
-        """Take one event in; those of other patients change nothing."""
+        """Take one event in; those of other patients change nothing, nor does the end of the one before this card."""
         match event:
             case CardSeen():
                 self._begin(Stop.SEEN, event.at)
@@ -128,7 +128,7 @@ class Timeline:
                 self._refuse(check_in_id, reason, event.at)
                 self.label = label
                 self.at[Stop.COMMITTED] = event.at
-            case CheckInRefused(check_in_id=check_in_id, reason=reason):
+            case CheckInRefused(check_in_id=check_in_id, reason=reason) if reason is not Reason.ANOTHER_CARD:
                 self._refuse(check_in_id, reason, event.at)
             case PatientCheckedIn(check_in_id=check_in_id) if check_in_id == self._check_in_id:
                 self.label, self._area, self.is_again = event.label, event.area, False

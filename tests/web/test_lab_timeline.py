@@ -165,6 +165,19 @@ def test_the_next_card_begins_anew():
     assert timeline.at == {Stop.SEEN: at(10_000)}
 
 
+def test_a_card_that_takes_the_place_of_another_begins_anew_and_is_not_the_one_that_was_refused():
+    before, now = uuid4(), uuid4()
+    timeline = told(
+        CardSeen(at(0), "entrance"),
+        PatientIdentified(at(40), "entrance", before),
+        CardSeen(at(900), "entrance"),
+        CheckInRefused(at(901), "entrance", before, Reason.ANOTHER_CARD),
+        PatientIdentified(at(950), "entrance", now),
+    )
+    assert timeline.reason is None
+    assert [stop.stop for stop in timeline.stops if stop.at_ms is not None] == [Stop.SEEN, Stop.IDENTIFIED]
+
+
 def test_the_page_says_what_comes_next():
     timeline = Timeline()
     steps = [timeline.next_step]
