@@ -26,9 +26,9 @@ _CDC = {
 }
 _COMMON = (
     "Switch on PDF417, QR, DataMatrix, Aztec and Code 128 as far as your patients' cards and letters have them.",
-    "Switch set-up by barcode off when all is set, so that nobody sets it with a code of their own.",
     "Leave character conversion, and everything that leaves out or replaces control characters, off.",
 )
+_LAST = "When all is right, switch set-up by barcode off, so that nobody sets it with a code of their own."
 
 
 def steps(driver: str, profile: str = "plain") -> Sequence[str]:
@@ -42,17 +42,23 @@ def steps(driver: str, profile: str = "plain") -> Sequence[str]:
             'Switch "Transmit AIM ID" on.',
             "No suffix; or Enter together with ends_with = enter where no driving licences are read.",
             *_COMMON,
+            _LAST,
         )
     if driver == "scanner-hidpos":
-        return ('Set it to "USB HID POS" ("HID-POS", "USB POS").', 'Switch "Transmit AIM ID" on if it asks.', *_COMMON)
+        return (
+            'Set it to "USB HID POS" ("HID-POS", "USB POS").',
+            'Switch "Transmit AIM ID" on if it asks.',
+            *_COMMON,
+            _LAST,
+        )
     if driver != "scanner-serial":
-        return _COMMON
+        return (*_COMMON, _LAST)
     first = f"Set it {_CDC.get(profile, 'to USB-CDC (USB COM port, virtual serial port), or to its serial cable')}."
     if profile == "zebra-ssi":
-        return (first, "The rest kioskd sets itself: packets, acknowledgement, no set-up by barcode.", *_COMMON)
+        return (first, *_COMMON, "The rest kioskd sets itself: packets, acknowledgement, no set-up by barcode.")
     aim = "AIM identifiers kioskd switches on itself." if profile == "newland" else 'Switch "Transmit AIM ID" on.'
     marks = "Set STX as prefix and ETX as suffix if it can; otherwise no suffix, or CR alone."
-    return (first, aim, marks, *_COMMON)
+    return (first, aim, marks, *_COMMON, _LAST)
 
 
 def check_code_png(scale: int = 8) -> bytes:
