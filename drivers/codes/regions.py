@@ -33,6 +33,16 @@ class Region:
         """The pixels, without a copy."""
         return frame[self.top : self.bottom, self.left : self.right]
 
+    def joined(self, other: Region) -> Region:
+        """Both, and what lies between."""
+        return Region(
+            min(self.left, other.left),
+            min(self.top, other.top),
+            max(self.right, other.right),
+            max(self.bottom, other.bottom),
+            self.share + other.share,
+        )
+
 
 def noise_of(frame: Grey) -> float:
     """Standard deviation of the noise of a frame, in grey values, from the differences of neighbours in its quiet half.

@@ -52,25 +52,40 @@ def filtered(grey: Grey, kernel: _Float) -> Grey:
 
 @lru_cache(maxsize=64)
 def unblurring(kind: str, px: float, angle_deg: float = 0.0, noise_to_signal: float = 0.02) -> _Float:
-    """The finite filter that undoes a blur as well as noise allows (Wiener). ``kind``: ``focus`` with a radius,
-    ``motion`` with a length and a direction, ``across`` for motion along the rows only.
+    """The finite filter that undoes a blur as well as noise allows (Wiener).
+
+    ``kind``: ``focus`` with a radius, ``motion`` with a length and a direction.
     """
-    size = 64
-    spread = np.zeros((size, size), np.float32)
     kernel = focus_kernel(px) if kind == "focus" else motion_kernel(px, angle_deg)
-    if kind == "across":
-        kernel = kernel.sum(0, keepdims=True)
-        spread = np.zeros((1, size), np.float32)
+    return _inverse(kernel, 64, noise_to_signal, _KERNEL_REACH)
+
+
+@lru_cache(maxsize=64)
+def unblurring_line(kind: str, px: float, noise_to_signal: float) -> _Float:
+    """The same for one line across bars, 1 row high: along the bars a blur changes nothing."""
+    kernel = focus_kernel(px) if kind == "focus" else motion_kernel(px, 0.0)
+    return _inverse(kernel.sum(0, keepdims=True), 128, noise_to_signal, 2 * _KERNEL_REACH)
+
+
+def _inverse(kernel: _Float, size: int, noise_to_signal: float, reach: int) -> _Float:
     rows, columns = kernel.shape
+    spread = np.zeros((1 if rows == 1 else size, size), np.float32)
     spread[:rows, :columns] = kernel
-    spread = np.roll(spread, (-(rows // 2), -(columns // 2)), (0, 1))
-    response = np.fft.fft2(spread)
+    response = np.fft.fft2(np.roll(spread, (-(rows // 2), -(columns // 2)), (0, 1)))
     inverse = np.fft.fftshift(np.fft.ifft2(np.conj(response) / (np.abs(response) ** 2 + noise_to_signal)).real)
     middle = size // 2
-    columns_kept = slice(middle - _KERNEL_REACH, middle + _KERNEL_REACH + 1)
-    kept = inverse[:, columns_kept] if inverse.shape[0] == 1 else inverse[columns_kept, columns_kept]
-    kept = kept.astype(np.float32)
+    kept = inverse[:, middle - reach : middle + reach + 1]
+    if rows > 1:
+        kept = kept[middle - reach : middle + reach + 1]
     return np.asarray(kept / kept.sum(), np.float32)
+
+
+def evened_line(line: _Float, *, window_px: int = 61) -> Grey:
+    """One line of grey values stretched to the whole range, every neighbourhood by itself."""
+    window = np.ones((1, window_px), np.uint8)
+    low = cv2.blur(cv2.erode(line, window), (window_px, 1))
+    high = cv2.blur(cv2.dilate(line, window), (window_px, 1))
+    return np.asarray(((line - low) * (255 / np.maximum(high - low, 8.0))).clip(0, 255), np.uint8)
 
 
 def motion_kernel(length_px: float, angle_deg: float) -> _Float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import cv2
@@ -16,12 +17,13 @@ from numpy.typing import NDArray
 from drivers.codes.picture import Grey
 from drivers.codes.reading import Quad
 from drivers.codes.regions import SMALLEST_PX, Region, bar_angle, card_quad, code_quad, noise_of, regions_of
-from drivers.codes.restore import evened, filtered, quietened, unblurring
+from drivers.codes.restore import evened, evened_line, filtered, quietened, unblurring, unblurring_line
 
 _Matrix = NDArray[Any]
-LINEAR_COHERENCE = 0.5
-"""Bars of a one-dimensional code have 0.65 and more, PDF417 0.25 to 0.55, matrix codes under 0.15."""
-STACKED_COHERENCE = 0.15
+SURELY_LINEAR_COHERENCE = 0.7
+LINEAR_COHERENCE = 0.4
+"""Bars of a one-dimensional code have 0.5 to 0.9, PDF417 0.2 to 0.65, matrix codes under 0.15."""
+STACKED_COHERENCE = 0.12
 _LARGEST_PX = 2000
 """Longest side of what the rungs are made of: they need a few times its memory."""
 _QUIET_PX = 24
@@ -56,7 +58,10 @@ class View:
 class _Spot:
     """A region as the later rungs need it."""
 
+    region: Region
     cut: View
+    raw: View
+    """The same as the camera saw it: blur can be undone in that only."""
     angle_deg: float
     coherence: float
 
@@ -81,12 +86,11 @@ def views_of(frame: Grey) -> Iterator[View]:
 
 def _ladder(frame: Grey) -> Iterator[View]:
     noise = noise_of(frame)
-    regions = regions_of(frame)
     spots = []
-    for region in regions:
-        cut = _cut(frame, region, noise)
-        yield cut
-        spots.append(_Spot(cut, *bar_angle(cut.picture)))
+    for region in regions_of(frame):
+        spots.append(_spot(frame, region, noise))
+        yield spots[-1].cut
+    spots += [_spot(frame, both, noise) for both in _split_codes(spots)]
     for spot in spots:
         yield from _straightened(spot)
     if noise >= 1.5:
@@ -100,9 +104,20 @@ def _ladder(frame: Grey) -> Iterator[View]:
         yield _flattened("card", frame, corners, 1.25)
 
 
-def _cut(frame: Grey, region: Region, noise: float) -> View:
+def _spot(frame: Grey, region: Region, noise: float) -> _Spot:
     shift = np.array([[1.0, 0, region.left], [0, 1, region.top], [0, 0, 1]])
-    return View("region", evened(quietened(region.cut(frame), noise)), shift, is_turned=True)
+    raw = View("raw", region.cut(frame), shift)
+    cut = View("region", evened(quietened(raw.picture, noise)), shift, is_turned=True)
+    return _Spot(region, cut, raw, *bar_angle(cut.picture))
+
+
+def _split_codes(spots: list[_Spot]) -> Iterator[Region]:
+    """Codes that a glare parted: two regions whose bars stand alike, as one."""
+    barred = [spot for spot in spots if spot.coherence >= STACKED_COHERENCE]
+    for one, other in combinations(barred, 2):
+        apart = abs(one.angle_deg - other.angle_deg)
+        if min(apart, 180 - apart) < 4:
+            yield one.region.joined(other.region)
 
 
 def _straightened(spot: _Spot) -> Iterator[View]:
@@ -110,22 +125,22 @@ def _straightened(spot: _Spot) -> Iterator[View]:
     if spot.coherence < STACKED_COHERENCE:
         return
     if spot.coherence >= LINEAR_COHERENCE:
-        yield from _lines(_upright(spot), (0.0,))
-        yield replace(_upright(spot), how="upright")
-        return
-    flat = _flat(spot)
-    if flat is not None:
-        yield flat
-    yield replace(_upright(spot), how="upright")
+        yield from _lines(spot, (_AS_IT_IS,))
+    if spot.coherence < SURELY_LINEAR_COHERENCE:
+        flat = _flat(spot)
+        if flat is not None:
+            yield flat
+    yield _upright(spot, spot.cut)
 
 
 def _sharpened(spot: _Spot) -> Iterator[View]:
     """Focus and motion undone, with each of a few point spreads."""
     if spot.coherence >= LINEAR_COHERENCE:
-        yield from _lines(_upright(spot), (3.0, 5.0, 7.0, 9.0, 4.0, 6.0, 8.0))
+        yield from _lines(spot, _LINE_SPREADS)
+    if spot.coherence >= SURELY_LINEAR_COHERENCE:
         return
-    source = (_flat(spot) or _upright(spot)) if spot.coherence >= STACKED_COHERENCE else _doubled(spot.cut)
-    scale = 1.5 if spot.coherence >= STACKED_COHERENCE else 2.0
+    stacked = spot.coherence >= STACKED_COHERENCE
+    source, scale = (_flat(spot) or _upright(spot, spot.cut), 1.5) if stacked else (_doubled(spot.cut), 2.0)
     for kind, px, angle in _SPREADS:
         kernel = unblurring(kind, px * scale, angle)
         yield replace(source, how=f"unblurred {kind}", picture=filtered(source.picture, kernel))
@@ -133,13 +148,24 @@ def _sharpened(spot: _Spot) -> Iterator[View]:
 
 _SPREADS = (
     ("focus", 2.0, 0.0),
-    ("focus", 3.2, 0.0),
+    ("focus", 3.0, 0.0),
     ("motion", 6.0, 0.0),
     ("motion", 6.0, 90.0),
     ("motion", 6.0, 45.0),
     ("motion", 6.0, 135.0),
-    ("motion", 8.0, 0.0),
-    ("motion", 8.0, 90.0),
+)
+_Spread = tuple[str, float, float]
+_AS_IT_IS: _Spread = ("", 0.0, 0.0)
+# Kind, pixels, noise to signal: in the order in which each reads most of what those before it did not.
+_LINE_SPREADS: tuple[_Spread, ...] = (
+    ("focus", 3.0, 0.02),
+    ("focus", 3.5, 0.003),
+    ("motion", 3.0, 0.02),
+    ("motion", 7.0, 0.02),
+    ("focus", 4.0, 0.003),
+    ("motion", 4.0, 0.003),
+    ("focus", 2.5, 0.02),
+    ("motion", 4.0, 0.0005),
 )
 
 
@@ -150,16 +176,16 @@ def _doubled(view: View) -> View:
     return replace(view, picture=np.asarray(picture), to_frame=view.to_frame @ half)
 
 
-def _upright(spot: _Spot) -> View:
-    """The region turned until its bars stand upright."""
-    height, width = spot.cut.picture.shape
+def _upright(spot: _Spot, view: View) -> View:
+    """A view of the region turned until its bars stand upright."""
+    height, width = view.picture.shape
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), spot.angle_deg, 1.0)
     cos, sin = abs(turn[0, 0]), abs(turn[0, 1])
     size = (round(width * cos + height * sin), round(width * sin + height * cos))
     turn[:, 2] += ((size[0] - width) / 2, (size[1] - height) / 2)
-    picture = cv2.warpAffine(spot.cut.picture, turn, size, flags=cv2.INTER_LINEAR, borderValue=255)
+    picture = cv2.warpAffine(view.picture, turn, size, flags=cv2.INTER_LINEAR, borderValue=255)
     back = np.linalg.inv(np.vstack([turn, [0, 0, 1]]))
-    return View("upright", np.asarray(picture), spot.cut.to_frame @ back)
+    return View("upright", np.asarray(picture), view.to_frame @ back)
 
 
 def _flat(spot: _Spot) -> View | None:
@@ -183,34 +209,39 @@ def _flattened(how: str, grey: Grey, corners: NDArray[Any], scale: float) -> Vie
     return View(how, np.asarray(picture), np.linalg.inv(there), is_turned=True)
 
 
-def _lines(upright: View, widths: tuple[float, ...]) -> Iterator[View]:
-    """The bars' rows averaged to two lines, upper and lower half, three times as wide; each unblurred by ``widths``.
+def _lines(spot: _Spot, spreads: tuple[_Spread, ...]) -> Iterator[View]:
+    """The bars' rows averaged to two lines, upper and lower half, three times as wide; each unblurred by ``spreads``.
 
     Hundreds of rows say the same: their mean has a tenth of the noise, so that it bears more sharpening than a picture
-    does. Each half is another reading: one decoder gets the upper, the other the lower.
+    does. Each half is another reading: one decoder gets the one, the second the other, in black and white, since zbar
+    judges by slopes and they ring.
     """
-    rows = _rows_with_bars(upright.picture)
+    rows = _rows_with_bars(_upright(spot, spot.cut).picture)
     if rows is None:
         return
     first, last = rows
+    upright = _upright(spot, spot.raw)
     middle = (first + last) // 2
     halves = [upright.picture[a:b].mean(0, dtype=np.float32)[None] for a, b in ((first, middle), (middle, last))]
     back = upright.to_frame @ np.array([[1 / 3, 0, 0], [0, (last - first) / _LINE_ROWS, first], [0, 0, 1]])
-    for width in widths:
+    for kind, px, noise_to_signal in spreads:
         sharp = halves
-        if width:
-            kernel = unblurring("across", width, 0.0, 0.004)
+        if kind:
+            kernel = unblurring_line(kind, px, noise_to_signal)
             sharp = [cv2.filter2D(half, -1, kernel, borderType=cv2.BORDER_REPLICATE) for half in halves]
         upper, lower = (_line_picture(half) for half in sharp)
-        how = "line unblurred" if width else "line"
-        yield View(how, upper, back, is_line=True, other=lower)
-        yield View(how, lower, back, is_line=True, other=upper)
+        how = "line unblurred" if kind else "line"
+        yield View(how, upper, back, is_line=True, other=_black_and_white(lower))
+        yield View(how, lower, back, is_line=True, other=_black_and_white(upper))
 
 
 def _line_picture(line: NDArray[Any]) -> Grey:
-    low, high = (float(value) for value in np.percentile(line, (4, 96)))
-    stretched = ((line - low) * (255 / max(high - low, 1.0))).clip(0, 255).astype(np.uint8)
-    return np.asarray(cv2.resize(stretched, (line.shape[1] * 3, _LINE_ROWS), interpolation=cv2.INTER_CUBIC))
+    size = (line.shape[1] * 3, _LINE_ROWS)
+    return np.asarray(cv2.resize(evened_line(line), size, interpolation=cv2.INTER_CUBIC))
+
+
+def _black_and_white(picture: Grey) -> Grey:
+    return np.asarray(np.where(picture > 127, 255, 0), np.uint8)
 
 
 def _rows_with_bars(picture: Grey) -> tuple[int, int] | None:
