@@ -137,6 +137,14 @@ class WristbandPutOn(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class BillingCardNoted(Event):
+    """Staff read the card of a check-in for the bill, or took that back."""
+
+    check_in_id: UUID
+    is_read: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceChanged(Event):
     """A device of a station changed its state; ``cause`` and ``what`` say why for staff."""
 

@@ -16,13 +16,13 @@ from sqlalchemy import Connection, func, select
 from kioskd.config import DESK_AREA
 from kioskd.core import queue
 from kioskd.core.display import Snapshot, snapshot
-from kioskd.core.events import Event, TicketCalled
+from kioskd.core.events import BillingCardNoted, Event, TicketCalled
 from kioskd.core.identity import Reason
 from kioskd.core.queue import QueueEntry, WrongTicketState
 from kioskd.core.ticket import day_bounds
 from kioskd.errors import RuleViolation
 from kioskd.health import Health
-from kioskd.hub import devices, queue_rows, tickets
+from kioskd.hub import billing, devices, queue_rows, tickets
 from kioskd.hub.rules import SiteRules
 from kioskd.hub.sheet_desk import StaffSheets
 from kioskd.hub.site import RECORDS, area_changed
@@ -164,6 +164,17 @@ class ReceptionDesk:
 
     async def put_back(self, ticket_id: UUID, staff: str) -> None:
         await self._do(ticket_id, queue.put_back, "put-back", staff)
+
+    async def card_read(self, ticket_id: UUID, staff: str) -> None:
+        await self._note_card(ticket_id, True, staff)
+
+    async def card_not_read(self, ticket_id: UUID, staff: str) -> None:
+        await self._note_card(ticket_id, False, staff)
+
+    async def _note_card(self, ticket_id: UUID, is_read: bool, staff: str) -> None:
+        now = self._clock()
+        check_in_id = await self._store.write(lambda c: billing.note(c, ticket_id, is_read, staff, now))
+        self._news.publish(BillingCardNoted(now, check_in_id, is_read))
 
     def _must_have_room(self, area: str, room: str) -> None:
         known = next((a.rooms for a in self.areas if a.id == area), ())

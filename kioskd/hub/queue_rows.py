@@ -13,31 +13,38 @@ from sqlalchemy import Connection, Row, select
 from kioskd.core.identity import Reason
 from kioskd.core.printing import SheetKind
 from kioskd.core.queue import TicketState
-from kioskd.hub import bands, labels, orders, people, sheets
+from kioskd.hub import bands, billing, labels, orders, people, sheets
 from kioskd.hub.band_state import band_row, order_row
 from kioskd.hub.bands import THE_PATIENT, Band
 from kioskd.hub.orders import LABELS, Order
 from kioskd.hub.sheet_view import BandRow
 from kioskd.hub.sheets import Sheet
 from kioskd.hub.tables import check_in, ticket
-from kioskd.hub.view import QueueRow, RecordState, SheetRow
+from kioskd.hub.view import CardRow, QueueRow, RecordState, SheetRow
 
 _TICKETS = (SheetKind.TICKET, SheetKind.HELP_TICKET)
 
 
 @dataclass(frozen=True, slots=True)
 class _Paper:
-    """All sheets, bands and orders of a day."""
+    """All sheets, bands, orders and wanted cards of a day."""
 
     now: datetime
     sheets: dict[UUID, list[Sheet]]
     bands: dict[UUID, Sequence[Band]]
     orders: dict[tuple[UUID, SheetKind], list[Order]]
+    cards: dict[UUID, CardRow]
 
 
 def of_day(connection: Connection, day: date, now: datetime) -> tuple[QueueRow, ...]:
     """Who waits, first come first; who is called, the newest call first; who has been, the last to come first."""
-    paper = _Paper(now, sheets.of_day(connection, day), bands.of_day(connection, day), orders.of_day(connection, day))
+    paper = _Paper(
+        now,
+        sheets.of_day(connection, day),
+        bands.of_day(connection, day),
+        orders.of_day(connection, day),
+        billing.of_day(connection, day),
+    )
     query = (
         select(check_in, ticket.c.id.label("ticket_id"), *[c for c in ticket.c if c.name not in {"id", "check_in_id"}])
         .join(ticket, ticket.c.check_in_id == check_in.c.id)
@@ -92,6 +99,7 @@ def _queue_row(row: Row[Any], paper: _Paper) -> QueueRow:
         labels=labels.labels(ordered, mine, paper.now),
         is_identified=patient is not None,
         has_two_identifiers=people.has_two_identifiers(patient),
+        card=paper.cards.get(row.id),
     )
 
 

@@ -24,7 +24,7 @@ from kioskd.core.patient import Identifier
 from kioskd.core.queue import TicketState
 from kioskd.core.ticket import day_bounds
 from kioskd.errors import StoreError, Unreachable
-from kioskd.hub import arrivals, bands, devices, letters, orders, sheets, tickets
+from kioskd.hub import arrivals, bands, billing, devices, letters, orders, sheets, tickets
 from kioskd.hub.rules import SiteRules
 from kioskd.hub.tables import attempt, audit, band, check_in, device, outbox, ticket
 from kioskd.hub.view import RecordState
@@ -144,6 +144,8 @@ class Site:
             return known, False
         area = self._rules.area_of(request.appointment.area)
         arrivals.insert_check_in(connection, request, now)
+        if request.is_card_wanted:
+            billing.want(connection, request.check_in_id)
         says = bands.Says(request.patient)
         number = bands.make(connection, request.check_in_id, says).number if area.wristbands else None
         made = tickets.allocate(

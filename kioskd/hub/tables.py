@@ -220,7 +220,16 @@ letter_key = Table(
 )
 """One row: what letters are sealed with, made with the first of them. Without it every letter is unknown."""
 
+card_wanted = Table(
+    "card_wanted",
+    metadata,
+    Column("check_in_id", Uuid, ForeignKey("check_in.id"), primary_key=True),
+    Column("read_at", UtcDateTime),
+    Column("read_by", String(64), nullable=False),
+)
+"""Check-ins whose card the desk has to read for the bill; by whom it was read, and when."""
+
 outbox = outbox_table(metadata)
 audit = audit_table(metadata)
 
-SCHEMA = Schema("hub", metadata, Path(__file__).with_name("versions"), "0006")
+SCHEMA = Schema("hub", metadata, Path(__file__).with_name("versions"), "0007")

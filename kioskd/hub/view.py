@@ -39,6 +39,14 @@ class SheetRow:
 
 
 @dataclass(frozen=True, slots=True)
+class CardRow:
+    """A card that the desk has to read for the bill. ``read_at`` None: nobody has yet."""
+
+    read_at: datetime | None = None
+    read_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class QueueRow:
     """One ticket of today. ``reason`` is set for a help ticket."""
 
@@ -71,6 +79,8 @@ class QueueRow:
     """Whether it is a patient of the records."""
     has_two_identifiers: bool = False
     """Whether labels can be printed: name, birth date and record number are known."""
+    card: CardRow | None = None
+    """None where the kiosk read all that the bill needs, or there was no card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,3 +193,9 @@ class Desk(Protocol):
 
     async def put_back(self, ticket_id: UUID, staff: str) -> None:
         """Undo a call or a no-show: the ticket waits again at its old place."""
+
+    async def card_read(self, ticket_id: UUID, staff: str) -> None:
+        """The card was read for the bill."""
+
+    async def card_not_read(self, ticket_id: UUID, staff: str) -> None:
+        """Undo that."""

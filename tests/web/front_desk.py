@@ -6,13 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid5
 
 from kioskd.core import queue
-from kioskd.core.events import Event
+from kioskd.core.events import BillingCardNoted, Event
 from kioskd.core.identity import Reason
 from kioskd.core.printing import Cause, PrintState, ProofKind, SheetKind
 from kioskd.core.queue import QueueEntry, TicketState, WrongTicketState
 from kioskd.errors import RuleViolation
 from kioskd.health import Kind, Part, State
-from kioskd.hub.view import AreaRow, AttemptRow, ConsoleView, DeviceRow, QueueRow, RecordState, SheetRow
+from kioskd.hub.view import AreaRow, AttemptRow, CardRow, ConsoleView, DeviceRow, QueueRow, RecordState, SheetRow
 from kioskd.news import News
 
 NOW = datetime(2026, 11, 23, 8, 40, tzinfo=UTC)
@@ -158,6 +158,17 @@ class FrontDesk:
 
     async def put_back(self, ticket: UUID, staff: str) -> None:
         self._do("wait-again", ticket, staff, lambda entry: queue.put_back(entry, self.now))
+
+    async def card_read(self, ticket: UUID, staff: str) -> None:
+        self._note_card(ticket, CardRow(self.now, staff), "card-read", staff)
+
+    async def card_not_read(self, ticket: UUID, staff: str) -> None:
+        self._note_card(ticket, CardRow(), "card-not-read", staff)
+
+    def _note_card(self, ticket: UUID, card: CardRow, name: str, staff: str) -> None:
+        self.log.append((name, self.rows[ticket].label, staff))
+        self.rows[ticket] = replace(self.rows[ticket], card=card)
+        self.news.publish(BillingCardNoted(self.now, self.rows[ticket].check_in_id, card.read_at is not None))
 
     def _do(
         self, name: str, ticket: UUID, staff: str, command: Callable[[QueueEntry], tuple[QueueEntry, Event]]
