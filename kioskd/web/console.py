@@ -44,7 +44,10 @@ FINISHED_SHOWN = 20
 """How many of today's finished visits are listed."""
 _NOT_SHOWN = CardSeen | CardRemoved | SessionChanged | PatientIdentified
 """What happens at a kiosk before there is a ticket."""
-_DONE = frozenset({"call", "recall", "finish", "no-show", "wait-again", "nobody"}) | console_sheets.DONE
+_DONE = (
+    frozenset({"call", "recall", "finish", "no-show", "wait-again", "card-read", "card-not-read", "nobody"})
+    | console_sheets.DONE
+)
 
 
 def console_app(
@@ -66,6 +69,8 @@ def console_app(
         "finish": lambda ticket, _, who: desk.finish(ticket, who),
         "no-show": lambda ticket, _, who: desk.miss(ticket, who),
         "wait-again": lambda ticket, _, who: desk.put_back(ticket, who),
+        "card-read": lambda ticket, _, who: desk.card_read(ticket, who),
+        "card-not-read": lambda ticket, _, who: desk.card_not_read(ticket, who),
         **console_sheets.commands(desk),
     }
     routes = [
