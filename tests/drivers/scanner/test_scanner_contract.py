@@ -111,6 +111,7 @@ class FarEnd:
         if self._near is not None:
             self._near.close()
         self._far, self._near = socket.socketpair(socket.AF_UNIX, self._kind)
+        self._far.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)  # what is typed waits there until it is read
 
     def unplug(self) -> None:
         assert self._far is not None
