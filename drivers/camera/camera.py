@@ -163,7 +163,7 @@ class CaptureCamera:
 
     def _listen(self, capture: _Capture, within_s: float) -> None:
         """Take what the capture process says, waiting at most so long for the first of it."""
-        while not self._ended and select.select([capture.line], [], [], within_s)[0]:
+        while not self._ended and capture.has_said(within_s):
             try:
                 message = capture.line.recv(_LONGEST_MESSAGE)
             except ConnectionResetError:
@@ -240,6 +240,12 @@ class _Capture:
             theirs.close()
             if descriptor >= 0:
                 os.close(descriptor)
+
+    def has_said(self, within_s: float) -> bool:
+        """Whether there is something to read, or an end, within so long."""
+        poll = select.poll()  # unlike select(2), it takes the high numbers that files of a busy server have
+        poll.register(self.line, select.POLLIN)
+        return bool(poll.poll(within_s * 1000))
 
     def end(self) -> None:
         """There is nothing in it to save, and one that hangs would not hear a request to end."""

@@ -160,7 +160,10 @@ def _run(line: DaemonLine, memory: SharedPictures, settings: dict[str, Any]) -> 
 
 
 def _keep_private(daemon_pid: int) -> None:
-    """No core file, no reader of this memory but root; and an end with the daemon, also while it is stopped."""
+    """No core file, no reader of this memory but root; and an end with the daemon, also while this one is stopped.
+
+    The kernel takes the thread that started this process for the daemon (prctl(2)): the device's own.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

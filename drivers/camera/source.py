@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -27,6 +27,8 @@ FOLDER_PICTURES_PER_S = 10.0
 BUFFERED_BELOW_S = 0.004
 """A grab that took less did not wait for the camera: its picture had lain in a buffer since an earlier moment."""
 MOST_BUFFERED = 8
+MOST_BROKEN = 10
+"""Pictures in a row that can't be decoded; one now and then is nothing on a long cable."""
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 DESK_GREY = 90
 NOISE = 2.0
@@ -55,7 +57,7 @@ class Source(Protocol):
 def open_source(source: str, size: tuple[int, int], is_looped: bool) -> Source:
     """Open a device file or ``file:PATH``; ``size`` is asked of a camera. Raises SourceGone."""
     if not source.startswith(FILE_PREFIX):
-        return LiveSource(source, size)
+        return LiveSource(source, open_camera(source, size))
     path = Path(source.removeprefix(FILE_PREFIX))
     if path.suffix.lower() in PICTURE_SUFFIXES:
         return ExchangedPicture(path, size)
@@ -64,40 +66,61 @@ def open_source(source: str, size: tuple[int, int], is_looped: bool) -> Source:
     return Played(_pictures_of_folder(path, is_looped)) if path.is_dir() else Played(_pictures_of_film(path, is_looped))
 
 
+def open_camera(path: str, size: tuple[int, int]) -> cv2.VideoCapture:
+    """A camera that gives MJPEG of this size if it can. Raises SourceGone."""
+    _look_before_opening(path)
+    capture = cv2.VideoCapture(path, cv2.CAP_V4L2)
+    if not capture.isOpened():
+        raise SourceGone(f"{path} can't be opened as a camera; another program may use it, or it is no camera")
+    # The format first: uncompressed, a USB 2 port carries too few pictures of this size.
+    capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+    capture.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
+    capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size[1])
+    capture.set(cv2.CAP_PROP_FPS, LIVE_PICTURES_PER_S)
+    capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+    return capture
+
+
+class Grabber(Protocol):
+    """What is used of ``cv2.VideoCapture``: waiting for a picture apart from decoding it."""
+
+    def grab(self) -> bool: ...
+
+    def retrieve(self) -> tuple[bool, Any]: ...
+
+
 class LiveSource:
     """A camera. Pictures that nobody needs are grabbed and not decoded, so that the next one is never an old one."""
 
-    def __init__(self, path: str, size: tuple[int, int]) -> None:
-        _look_before_opening(path)
+    def __init__(self, path: str, capture: Grabber, now: Callable[[], float] = time.monotonic) -> None:
         self._path = path
-        self._capture = cv2.VideoCapture(path, cv2.CAP_V4L2)
-        if not self._capture.isOpened():
-            raise SourceGone(f"{path} can't be opened as a camera; another program may use it, or it is no camera")
-        # The format first: uncompressed, a USB 2 port carries too few pictures of this size.
-        self._capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
-        self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
-        self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size[1])
-        self._capture.set(cv2.CAP_PROP_FPS, LIVE_PICTURES_PER_S)
-        self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        self._now = now
+        self._capture = capture
         self._last_s = float("-inf")
 
     def next(self, pause_s: float) -> Frame:
-        for grabbed in count(1):
-            began_s = time.monotonic()
+        for _ in range(MOST_BROKEN):
+            at_s = self._grab(pause_s)
+            is_whole, picture = self._capture.retrieve()
+            if is_whole:
+                self._last_s = at_s
+                return Frame(checked(picture, self._path), at_s)
+        raise SourceGone(f"{self._path} gives broken pictures; plug it in again, or into another port")
+
+    def _grab(self, pause_s: float) -> float:
+        """Have the newest picture ready; when it was taken."""
+        buffered = 0
+        while True:
+            began_s = self._now()
             if not self._capture.grab():
                 raise SourceGone(f"{self._path} gives no more pictures; is it plugged in?")
-            now_s = time.monotonic()
-            if now_s - began_s < BUFFERED_BELOW_S and grabbed <= MOST_BUFFERED:
-                continue
-            if now_s - self._last_s >= pause_s:
-                break
-            if grabbed > MOST_BUFFERED:  # a driver that never waits: not without rest
-                time.sleep(min(pause_s, 1 / LIVE_PICTURES_PER_S))
-        is_whole, picture = self._capture.retrieve()
-        if not is_whole:
-            raise SourceGone(f"{self._path} gives broken pictures; plug it in again, or into another port")
-        self._last_s = now_s
-        return Frame(checked(picture, self._path), now_s)
+            now_s = self._now()
+            if now_s - began_s < BUFFERED_BELOW_S and buffered < MOST_BUFFERED:
+                buffered += 1
+            elif now_s - self._last_s >= pause_s:
+                return now_s
+            elif buffered >= MOST_BUFFERED:  # a driver that never waits: not without rest
+                time.sleep(self._last_s + pause_s - now_s)
 
 
 class Played:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from drivers.camera.guidance import Steady, guidance
 from kioskd.ports import Guidance
@@ -70,6 +72,22 @@ def test_a_white_page_is_not_called_shiny() -> None:
     page = np.full((638, 1012), 255, np.uint8)
     cv2.putText(page, "APPOINTMENT", (60, 320), cv2.FONT_HERSHEY_SIMPLEX, 4, 0, 10)
     assert guidance(held(page)) is Guidance.GOOD
+
+
+sizes = st.sampled_from([(480, 640), (720, 1280), (1080, 1920), (1280, 720)])
+points = st.tuples(st.integers(-400, 2300), st.integers(-400, 1700))
+
+
+@given(
+    size=sizes, ground=st.integers(0, 255), shade=st.integers(0, 255), corners=st.lists(points, min_size=3, max_size=6)
+)
+@settings(max_examples=60)
+def test_whatever_is_held_up_has_a_word(
+    size: tuple[int, int], ground: int, shade: int, corners: list[tuple[int, int]]
+) -> None:
+    view = np.full(size, ground, np.uint8)
+    cv2.fillPoly(view, [np.array(corners, np.int32)], shade)
+    assert guidance(view) in Guidance
 
 
 def shown(words: list[Guidance], every_s: float = 0.1) -> list[Guidance]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 import signal
@@ -22,6 +23,7 @@ from drivers.camera.camera import CaptureCamera
 from drivers.camera.virtual import VirtualCamera
 from kioskd.errors import DeviceUnavailable
 from kioskd.ports import Camera, CameraPicture, CardPhoto, Guidance, ScannedCode
+from kioskd.station.devices.supervisor import ManagedDevice
 from tests.drivers.camera.scenes import Picture, card, code, desk, file_of, held
 
 WITHIN_S = 60.0
@@ -270,6 +272,33 @@ def test_a_camera_that_is_not_open_says_so() -> None:
     for ask in asks:
         with pytest.raises(DeviceUnavailable, match="not open"):
             ask()
+
+
+async def test_the_supervisor_has_a_killed_camera_back_and_says_what_happened(tmp_path: Path) -> None:
+    hands, told, read = VirtualCamera(tmp_path), list[tuple[str, str]](), asyncio.Queue[bytes]()
+    camera = new_camera(hands.source)
+
+    async def report(device: ManagedDevice) -> None:
+        told.append((device.state, device.what))
+
+    async def work(device: ManagedDevice) -> None:
+        while True:
+            if scanned := await device.call(lambda: camera.wait_for_code(1.0), 4.0):
+                read.put_nowait(scanned.data)
+
+    device = ManagedDevice("camera", "scanner", camera, report, first_wait_s=0.01)
+    life = asyncio.create_task(device.run(work))
+    hands.hold_up(file_of(card(FIRST)))
+    async with asyncio.timeout(WITHIN_S):
+        assert await read.get() == FIRST
+        assert camera.pid is not None
+        os.kill(camera.pid, signal.SIGKILL)
+        hands.hold_up(file_of(card(SECOND)))
+        assert await read.get() == SECOND
+    life.cancel()
+    await asyncio.wait([life])
+    assert [state for state, _ in told] == ["ready", "unavailable", "ready"]
+    assert "SIGKILL" in told[1][1]
 
 
 DAEMON = """
