@@ -21,6 +21,7 @@ from kioskd.forward.worker import run_worker
 from kioskd.health import Kind
 from kioskd.hub import tables, tickets
 from kioskd.hub.desk import ReceptionDesk
+from kioskd.hub.letter_desk import LetterDesk
 from kioskd.hub.printers import PrinterRoom
 from kioskd.hub.rules import SiteRules
 from kioskd.hub.site import DISPLAYS, RECORDS, Site
@@ -49,7 +50,8 @@ async def hub_role(daemon: Running, config: HubConfig, mqtt: MqttConfig) -> Asyn
         await store.write(lambda c: tickets.begin_epoch(c, int(now().timestamp())))
         token = secret(config.records_token_file, "hub.records_token_file")
         client = await parts.enter_async_context(FhirClient(config.records_url, token))
-        hub = Site(store, FhirSchedule(client, site.record_number_system), rules, news, now)
+        schedule = FhirSchedule(client, site.record_number_system)
+        hub = Site(store, schedule, rules, news, now)
         topics = SiteTopics(site.id)
         bus = await parts.enter_async_context(
             open_bus(broker_of(mqtt, "hub"), presence=topics.presence, replies=topics.replies)
@@ -59,13 +61,14 @@ async def hub_role(daemon: Running, config: HubConfig, mqtt: MqttConfig) -> Asyn
             await parts.enter_async_context(beside(wake_stations(bus, topics, news)))
         parts.callback(daemon.watch.look_at("broker", Kind.BROKER, look_at_connection(lambda: bus.is_up)))
         desk = ReceptionDesk(store, rules, news, now, lambda: bus.is_up, lambda: daemon.watch.health, hub.silent_s)
+        letters = LetterDesk(store, schedule, rules, now)
         printers = PrinterRoom(store, rules, news, now, hub.silent_s)
         daemon.metrics.add_printers(printers.rows)
         await _deliver(parts, daemon, store, bus, desk, FhirDestination(client, config.appointment_target), hub)
         await daemon.serve(
             parts,
             "console",
-            console_app(desk, printers, daemon.staff, news, daemon.pages, daemon.staffed, preview_of(daemon)),
+            console_app(desk, printers, daemon.staff, news, daemon.pages, daemon.staffed, preview_of(daemon), letters),
             config.console_listen,
         )
         await daemon.serve(

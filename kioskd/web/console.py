@@ -26,6 +26,7 @@ from kioskd.core.events import CardRemoved, CardSeen, Event, PatientIdentified, 
 from kioskd.core.queue import TicketState
 from kioskd.errors import RuleViolation
 from kioskd.health import Kind, Part, State
+from kioskd.hub.letter_view import Letters
 from kioskd.hub.printer_view import Printers
 from kioskd.hub.view import AreaRow, ConsoleView, Desk, DeviceRow, QueueRow, RecordState
 from kioskd.news import News
@@ -33,6 +34,7 @@ from kioskd.ports import SheetPreview
 from kioskd.staff import Role, Staff
 from kioskd.web import console_sheets, live
 from kioskd.web.console_sheets import Command
+from kioskd.web.letters import letter_routes
 from kioskd.web.pages import Pages
 from kioskd.web.printers import printer_routes
 from kioskd.web.server import application
@@ -58,11 +60,12 @@ def console_app(
     pages: Pages,
     settings: StaffedSettings,
     preview: SheetPreview | None = None,
+    letters: Letters | None = None,
 ) -> ASGIApp:
     """The console of one site, for receptionists, clinicians and admins."""
     title = pages.language(settings.language).texts.gettext("Reception")
     sign_in = SignIn(staff, pages, settings, audience="console", title=title, roles=ROLES)
-    page = _Console(desk, news, pages, settings.language, title)
+    page = _Console(desk, news, pages, settings.language, title, letters is not None)
     commands: Mapping[str, Command] = {
         "call": lambda ticket, form, who: desk.call(ticket, str(form.get("room", "")), who),
         "recall": lambda ticket, _, who: desk.recall(ticket, who),
@@ -83,6 +86,7 @@ def console_app(
         ),
         *printer_routes(printers, sign_in, news, pages, settings.language),
         *(sheet_routes(preview, sign_in, pages, settings.language) if preview is not None else ()),
+        *(letter_routes(letters, sign_in, pages, settings.language) if letters is not None else ()),
         *sign_in.routes,
         pages.static(),
     ]
@@ -98,6 +102,7 @@ class _Console:
     _pages: Pages
     _language: str
     _title: str
+    _has_letters: bool
 
     async def show(self, request: Request, person: SignedIn) -> Response:
         if not is_htmx(request):
@@ -168,7 +173,7 @@ class _Console:
     ) -> Response:
         view = await self._desk.view()
         template = "console/_update.html" if is_htmx(request) else "console/page.html"
-        context = _context(view, person, selected, ask)
+        context = _context(view, person, selected, ask) | {"has_letters": self._has_letters}
         about = next((r for r in view.rows if r.ticket_id == notice["on"]), None)
         return self._pages.response(template, self._language, status, **context, notice=notice, about=about)
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from kioskd.config import StaffConfig, StoreConfig
+from kioskd.hub.letter_view import Letters
 from kioskd.news import News
 from kioskd.ports import SheetPreview
 from kioskd.staff import Role, Staff
@@ -73,6 +74,7 @@ async def console(
     language: str = "en",
     trusted_origins: tuple[str, ...] = (),
     preview: SheetPreview | None = None,
+    letters: Letters | None = None,
 ) -> AsyncIterator[Rig]:
     """Everything of a console on a port of its own."""
     key = folder / "store.key"
@@ -85,7 +87,7 @@ async def console(
         password = await staff.add_account("anna.kurz", [Role.RECEPTIONIST], "system", is_permanent=True)
         settings = StaffedSettings(language=language, trusted_origins=trusted_origins)
         printers = PrinterShop(news)
-        app = console_app(desk, printers, staff, news, Pages(ZoneInfo("Europe/Berlin")), settings, preview)
+        app = console_app(desk, printers, staff, news, Pages(ZoneInfo("Europe/Berlin")), settings, preview, letters)
         async with serve(app, "127.0.0.1", 0) as address:
             yield Rig(desk, printers, staff, store, news, clock, address.url, password)
             news.end()
