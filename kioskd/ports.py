@@ -719,6 +719,12 @@ class FrontDeskSimulator(Protocol):
 
     async def remove_card(self) -> None: ...
 
+    async def scan(self, text: str) -> None:
+        """Hold a code with this text before the scanner."""
+
+    async def show_image(self, picture: bytes) -> int:
+        """Hold a picture before it; how many codes it held. Raises DeviceUnavailable, also for what is no picture."""
+
     async def set_paper(self, printer: str, has_paper: bool) -> None: ...
 
     async def set_lid(self, printer: str, is_open: bool) -> None: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -43,6 +44,12 @@ class DeskHands:
 
     async def remove_card(self) -> None:
         await self._rig.hardware("remove")
+
+    async def scan(self, text: str) -> None:
+        await self._rig.hardware("scan", text=text)
+
+    async def show_image(self, picture: bytes) -> int:
+        return int(await self._rig.hardware("show", picture=base64.b64encode(picture).decode("ascii")))
 
     async def set_paper(self, printer: str, has_paper: bool) -> None:
         await self._rig.hardware("paper", printer=printer, has_paper=has_paper)

@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 from kioskd.demo.mosquitto import PrivateMosquitto
 from kioskd.demo.pcscd import PrivatePcscd
 from kioskd.demo.ports import Lease, lease_ports
-from kioskd.demo.simulators import TICKETS, WRISTBANDS, Ports
+from kioskd.demo.simulators import SCANNER, TICKETS, WRISTBANDS, Ports
 from kioskd.errors import DeviceUnavailable, StartRefused
 
 SITE_ID = "demo"
@@ -257,6 +257,11 @@ trusted_sign_in_origins = ["http://{self._at("lab")}"]
 name = "entrance-reader"
 driver = "pcsc"
 socket = "{self.pcscd.socket_path}"
+
+[[device]]
+name = "entrance-{SCANNER}"
+driver = "scanner-serial"
+port = "serial:{self.folder / SCANNER}"
 
 [[device]]
 name = "entrance-{TICKETS}"

@@ -1,4 +1,4 @@
-"""The simulated hardware as a process of its own (``kioskd simulate``): a tray of cards and two printers.
+"""The simulated hardware as a process of its own (``kioskd simulate``): a tray of cards, a scanner and two printers.
 
 It keeps count of what came out, and outlives a killed daemon: that is what makes it a witness. It is told what to do,
 one JSON object a line, over a Unix socket that only its owner can open; it ends with its parent.
@@ -16,14 +16,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from drivers.codes import read_image
 from drivers.escpos.virtual import VirtualTicketPrinter
 from drivers.pcsc.virtual_process import VirtualCardProcess
+from drivers.scanner.virtual import VirtualScanner
 from drivers.zpl.virtual import VirtualWristbandPrinter
-from kioskd.errors import DeviceError, KioskdError
+from kioskd.errors import DeviceError, DeviceUnavailable, KioskdError
 from kioskd.ports import SimulatedPrinter
 
 TICKETS = "tickets"
 WRISTBANDS = "wristbands"
+SCANNER = "scanner"
+"""Beside the control socket: where the scanner's serial port stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Ports:
 class Simulators:
     """The hardware and the hands in front of it. Any thread."""
 
-    def __init__(self, namespace_pid: int | None, vpcd_port: int, is_mechanical: bool) -> None:
+    def __init__(self, namespace_pid: int | None, vpcd_port: int, is_mechanical: bool, scanner: Path) -> None:
         self._tickets = VirtualTicketPrinter(mechanical=is_mechanical)
         self._wristbands = VirtualWristbandPrinter(mechanical=is_mechanical)
         self._printers: dict[str, VirtualTicketPrinter | VirtualWristbandPrinter] = {
@@ -45,6 +49,7 @@ class Simulators:
             WRISTBANDS: self._wristbands,
         }
         self._reader = VirtualCardProcess(namespace_pid, vpcd_port)
+        self._scanner = VirtualScanner(scanner)
         self._card = ""
         self._hand = threading.Lock()
 
@@ -55,6 +60,7 @@ class Simulators:
 
     def stop(self) -> None:
         self._reader.close()
+        self._scanner.unplug()
         for printer in self._printers.values():
             printer.stop()
 
@@ -72,6 +78,13 @@ class Simulators:
                     if self._card:
                         self._reader.remove()
                     self._card = ""
+            case {"do": "scan", "text": str(text)}:
+                self._scan(text.encode(), "]Q1")
+            case {"do": "show", "picture": str(picture)}:
+                readings = read_image(base64.b64decode(picture))
+                for reading in readings:
+                    self._scan(reading.data, reading.symbology)
+                return len(readings)
             case {"do": "paper", "printer": str(name), "has_paper": bool(has_paper)}:
                 self._printers[name].set_paper(has_paper)
             case {"do": "lid", "printer": str(name), "is_open": bool(is_open)}:
@@ -91,6 +104,11 @@ class Simulators:
             case _:
                 raise LookupError(f"no such command: {command.get('do')!r}")
         return None
+
+    def _scan(self, data: bytes, symbology: str) -> None:
+        """Raises DeviceUnavailable when nobody reads what the scanner sends."""
+        if not self._scanner.scan(data, symbology):
+            raise DeviceUnavailable("scanner", "is not read; is the program running?")
 
     def _sheets(self, name: str) -> list[dict[str, Any]]:
         """What stands on every sheet that came out, and when the connection began that sent it (``time.monotonic()``,
@@ -128,7 +146,7 @@ class _Server(socketserver.ThreadingUnixStreamServer):
 
 def simulate(control: Path, namespace_pid: int | None, vpcd_port: int, is_mechanical: bool) -> int:
     """``kioskd simulate``: serve until standard input closes; the first line on standard output tells the ports."""
-    simulators = Simulators(namespace_pid, vpcd_port, is_mechanical)
+    simulators = Simulators(namespace_pid, vpcd_port, is_mechanical, control.with_name(SCANNER))
     ports = simulators.start()
     control.unlink(missing_ok=True)
     before = os.umask(0o077)

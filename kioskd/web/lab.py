@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
@@ -33,6 +33,7 @@ from kioskd.web.security import LOOPBACK_HOSTS
 from kioskd.web.server import application
 
 PRINTING_LOOK_S = 1.0
+LARGEST_PICTURE = 8 * 1024 * 1024
 REMOVED_WITHIN_S = 3.0
 """How long a hand waits for the daemon to see an empty reader before it puts the next card in."""
 
@@ -74,6 +75,8 @@ class LabPage:
         self._seen = FrontDesk("", (), False)
         self._trouble = ""
         """Why the last thing that a hand did failed."""
+        self._read = ""
+        """What the scanner made of the last picture."""
         self._blindness = ""
         """Why the hardware can't be seen; the last look is shown meanwhile."""
         self._torn: dict[str, int] = {}
@@ -90,6 +93,8 @@ class LabPage:
             Route("/live", self._live, methods=["GET"]),
             Route("/sheets/{printer}/{number:int}.png", self._sheet, methods=["GET"]),
             Route("/card", self._on(self._card), methods=["POST"]),
+            Route("/scan", self._on(self._scan), methods=["POST"]),
+            Route("/show", self._on(self._show_image, files=1), methods=["POST"]),
             Route("/paper", self._on(self._paper), methods=["POST"]),
             Route("/lid", self._on(self._lid), methods=["POST"]),
             Route("/tear-off", self._on(self._tear_off), methods=["POST"]),
@@ -187,6 +192,7 @@ class LabPage:
             "is_split": self._settings.is_split,
             "hanging": hanging,
             "next_step": 3 if step == 4 and any(hanging.values()) else step,
+            "read": self._read,
             "trouble": self._trouble or self._blindness,
         }
 
@@ -196,12 +202,12 @@ class LabPage:
 
     # --- hands -------------------------------------------------------------------------------------------------
 
-    def _on(self, act: Act) -> Callable[[Request], Awaitable[Response]]:
+    def _on(self, act: Act, files: int = 0) -> Callable[[Request], Awaitable[Response]]:
         """A handler that does ``act``; what the hardware refuses is said on the page."""
 
         async def handler(request: Request) -> Response:
-            async with request.form(max_files=0, max_fields=4) as form, self._hands:
-                self._trouble = ""
+            async with request.form(max_files=files, max_fields=4) as form, self._hands:
+                self._trouble = self._read = ""
                 await self._look()
                 try:
                     await act(form)
@@ -234,6 +240,22 @@ class LabPage:
             if is_next_waiting:
                 # Two cards in one blink would be one card to the reader.
                 await _until_removed(heard)
+
+    async def _scan(self, form: FormData) -> None:
+        text = str(form.get("text", ""))
+        if not text:
+            raise HTTPException(400)
+        await self._desk.scan(text)
+
+    async def _show_image(self, form: FormData) -> None:
+        upload = form.get("picture")
+        if not isinstance(upload, UploadFile):
+            raise HTTPException(400)
+        picture = await upload.read(LARGEST_PICTURE + 1)
+        if not picture or len(picture) > LARGEST_PICTURE:
+            raise HTTPException(413 if picture else 400)
+        count = await self._desk.show_image(picture)
+        self._read = "1 code was read." if count == 1 else f"{count or 'No'} codes were read."
 
     async def _paper(self, form: FormData) -> None:
         await self._desk.set_paper(self._printer(form), _yes(form, "has_paper"))

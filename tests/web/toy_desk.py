@@ -33,6 +33,7 @@ class ToyDesk:
         self.done: list[str] = []
         self.heard: asyncio.Queue[str] = asyncio.Queue()
         self.refusal = ""
+        self.codes_in_pictures = 1
 
     def change(self, name: str, **values: object) -> None:
         """Something happens to a printer."""
@@ -58,6 +59,13 @@ class ToyDesk:
     async def remove_card(self) -> None:
         self._do("remove")
         self.state = replace(self.state, card_in_reader="")
+
+    async def scan(self, text: str) -> None:
+        self._do(f"scan {text}")
+
+    async def show_image(self, picture: bytes) -> int:
+        self._do(f"show {len(picture)} bytes")
+        return self.codes_in_pictures
 
     async def set_paper(self, printer: str, has_paper: bool) -> None:
         self._do(f"paper {printer} {has_paper}")
