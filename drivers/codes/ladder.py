@@ -83,11 +83,9 @@ class _Trial:
 
     def look(self, view: View) -> list[Reading]:
         """The readings of this and earlier looks that may be believed now."""
-        kinds = self._options.symbologies
-        if view.is_line:
-            kinds = frozenset(kind for kind in kinds if kind.is_linear)
-            if not kinds:
-                return []
+        kinds = self._options.symbologies & view.kinds
+        if not kinds:
+            return []
         sightings = zxing_sightings(view.picture, kinds, is_rotated=view.is_turned, is_downscaled=view.is_downscaled)
         linear = [sighting for sighting in sightings if sighting.kind.is_linear]
         for sighting in linear:

@@ -14,6 +14,7 @@ from drivers.codes.picture import Grey
 CELL_PX = 8
 MOST_REGIONS = 3
 SMALLEST_PX = 32
+_ANGLE_PX = 280
 _SMALLEST_CELLS = 12
 _Points = NDArray[Any]
 
@@ -110,7 +111,9 @@ def bar_angle(cut: Grey) -> tuple[float, float]:
     The angle in degrees by which to turn the picture, counter-clockwise, for bars to stand upright, -90 to 90; the
     coherence of gradients, 0 (none prevails: a matrix code) to 1 (bars only). From the structure tensor.
     """
-    soft = cv2.GaussianBlur(cut, (0, 0), 1.2)
+    # The middle is enough.
+    rows, columns = ((max(0, most - _ANGLE_PX) // 2, (most + _ANGLE_PX) // 2 + 1) for most in cut.shape)
+    soft = cv2.GaussianBlur(cut[slice(*rows), slice(*columns)], (5, 5), 1.2)
     across = cv2.Sobel(soft, cv2.CV_32F, 1, 0)
     down = cv2.Sobel(soft, cv2.CV_32F, 0, 1)
     xx, yy, xy = float((across * across).sum()), float((down * down).sum()), float((across * down).sum())
@@ -121,12 +124,19 @@ def bar_angle(cut: Grey) -> tuple[float, float]:
 
 
 def code_quad(cut: Grey) -> _Points | None:
-    """The four corners of the densest code of an evened picture, clockwise from top left; None: there is no such."""
-    small = cv2.resize(cut, (max(1, cut.shape[1] // 4), max(1, cut.shape[0] // 4)), interpolation=cv2.INTER_AREA)
-    dense: NDArray[Any] = (cv2.blur(small, (3, 3)) < 190).astype(np.uint8)
-    dense = cv2.morphologyEx(dense, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
-    dense = cv2.morphologyEx(dense, cv2.MORPH_OPEN, np.ones((9, 9), np.uint8))
-    return _largest_quad(dense, 4.0, smallest=0.05)
+    """The four corners of the densest code of an evened picture, clockwise from top left; None: there is no such.
+
+    Of the part that is dense with edges: a code's outermost wide bar may lie outside, the directions are right.
+    """
+    if min(cut.shape) < SMALLEST_PX:
+        return None
+    edges = cv2.max(cv2.absdiff(cut[:-2, 2:], cut[:-2, :-2]), cv2.absdiff(cut[2:, :-2], cut[:-2, :-2]))
+    small = cv2.resize(edges, (edges.shape[1] // 4, edges.shape[0] // 4), interpolation=cv2.INTER_AREA)
+    dense = cv2.blur(small, (5, 5))
+    mask: NDArray[Any] = (dense > 0.5 * np.percentile(dense, 92)).astype(np.uint8)
+    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((11, 11), np.uint8))
+    return _largest_quad(mask, 4.0, smallest=0.05)
 
 
 def card_quad(frame: Grey) -> _Points | None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.codes.picture import Grey
-from drivers.codes.reading import Quad
+from drivers.codes.reading import LINEAR, Quad, Symbology
 from drivers.codes.regions import SMALLEST_PX, Region, bar_angle, card_quad, code_quad, noise_of, regions_of
 from drivers.codes.restore import evened, evened_line, filtered, quietened, unblurring, unblurring_line
 
@@ -24,9 +24,13 @@ SURELY_LINEAR_COHERENCE = 0.7
 LINEAR_COHERENCE = 0.4
 """Bars of a one-dimensional code have 0.5 to 0.9, PDF417 0.2 to 0.65, matrix codes under 0.15."""
 STACKED_COHERENCE = 0.12
+STACKED = frozenset({Symbology.PDF417})
+BARRED = LINEAR | STACKED
 _LARGEST_PX = 2000
 """Longest side of what the rungs are made of: they need a few times its memory."""
-_QUIET_PX = 24
+_NOISY = 1.5
+"""Standard deviation of grey values from which noise matters."""
+_QUIET_PX = 20
 _LINE_ROWS = 24
 
 
@@ -40,6 +44,8 @@ class View:
     """Homography from the pixels of ``picture`` to those of the frame."""
     is_turned: bool = False
     """Codes can stand any way in it; else the bars are upright."""
+    kinds: frozenset[Symbology] = frozenset(Symbology)
+    """What can be seen in it at all."""
     is_line: bool = False
     """One line of a one-dimensional code, repeated: cheap, and worth asking every decoder."""
     is_downscaled: bool = False
@@ -64,6 +70,8 @@ class _Spot:
     """The same as the camera saw it: blur can be undone in that only."""
     angle_deg: float
     coherence: float
+    noise: float
+    is_joined: bool = False
 
 
 def views_of(frame: Grey) -> Iterator[View]:
@@ -88,12 +96,15 @@ def _ladder(frame: Grey) -> Iterator[View]:
     noise = noise_of(frame)
     spots = []
     for region in regions_of(frame):
-        spots.append(_spot(frame, region, noise))
-        yield spots[-1].cut
-    spots += [_spot(frame, both, noise) for both in _split_codes(spots)]
+        spot = _spot(frame, region, noise)
+        spots.append(spot)
+        if spot.coherence >= LINEAR_COHERENCE:
+            yield from _lines(spot, (_AS_IT_IS,))
+        yield spot.cut if spot.coherence < STACKED_COHERENCE else replace(spot.cut, kinds=BARRED)
+    spots += [replace(_spot(frame, both, noise), is_joined=True) for both in _split_codes(spots)]
     for spot in spots:
         yield from _straightened(spot)
-    if noise >= 1.5:
+    if noise >= _NOISY:
         yield View("calmed frame", evened(quietened(frame, noise)), np.eye(3), is_turned=True)
     else:
         yield View("frame", frame, np.eye(3), is_turned=True, is_downscaled=True)
@@ -108,7 +119,7 @@ def _spot(frame: Grey, region: Region, noise: float) -> _Spot:
     shift = np.array([[1.0, 0, region.left], [0, 1, region.top], [0, 0, 1]])
     raw = View("raw", region.cut(frame), shift)
     cut = View("region", evened(quietened(raw.picture, noise)), shift, is_turned=True)
-    return _Spot(region, cut, raw, *bar_angle(cut.picture))
+    return _Spot(region, cut, raw, *bar_angle(cut.picture), noise)
 
 
 def _split_codes(spots: list[_Spot]) -> Iterator[Region]:
@@ -124,12 +135,10 @@ def _straightened(spot: _Spot) -> Iterator[View]:
     """Bars upright; for PDF417 the whole code flat, since its rows are followed from left to right."""
     if spot.coherence < STACKED_COHERENCE:
         return
-    if spot.coherence >= LINEAR_COHERENCE:
+    if spot.is_joined and spot.coherence >= LINEAR_COHERENCE:
         yield from _lines(spot, (_AS_IT_IS,))
     if spot.coherence < SURELY_LINEAR_COHERENCE:
-        flat = _flat(spot)
-        if flat is not None:
-            yield flat
+        yield from _flat(spot)
     yield _upright(spot, spot.cut)
 
 
@@ -139,11 +148,13 @@ def _sharpened(spot: _Spot) -> Iterator[View]:
         yield from _lines(spot, _LINE_SPREADS)
     if spot.coherence >= SURELY_LINEAR_COHERENCE:
         return
-    stacked = spot.coherence >= STACKED_COHERENCE
-    source, scale = (_flat(spot) or _upright(spot, spot.cut), 1.5) if stacked else (_doubled(spot.cut), 2.0)
+    if spot.coherence >= STACKED_COHERENCE:
+        yield from _flat_unblurred(spot)
+        return
+    source = _doubled(spot.cut)
     for kind, px, angle in _SPREADS:
-        kernel = unblurring(kind, px * scale, angle)
-        yield replace(source, how=f"unblurred {kind}", picture=filtered(source.picture, kernel))
+        picture = filtered(source.picture, unblurring(kind, px * 2, angle))
+        yield replace(source, how=f"unblurred {kind}", picture=picture)
 
 
 _SPREADS = (
@@ -185,23 +196,50 @@ def _upright(spot: _Spot, view: View) -> View:
     turn[:, 2] += ((size[0] - width) / 2, (size[1] - height) / 2)
     picture = cv2.warpAffine(view.picture, turn, size, flags=cv2.INTER_LINEAR, borderValue=255)
     back = np.linalg.inv(np.vstack([turn, [0, 0, 1]]))
-    return View("upright", np.asarray(picture), view.to_frame @ back)
+    return View("upright", np.asarray(picture), view.to_frame @ back, kinds=BARRED)
 
 
-def _flat(spot: _Spot) -> View | None:
-    """The code's own four corners made a rectangle; None: it has no four corners that can be seen."""
+def _flat(spot: _Spot) -> Iterator[View]:
+    """The code's own four corners made a rectangle, twice: seen flatter, they are seen more exactly.
+
+    Along the rows of PDF417 nothing may be lost; down, its modules are three times as tall, and noise is taken there.
+    """
     corners = code_quad(spot.cut.picture)
     if corners is None:
-        return None
-    flat = _flattened("flat", spot.cut.picture, corners, 1.5)
-    return replace(flat, to_frame=spot.cut.to_frame @ flat.to_frame)
+        return
+    flat = _seen_flat(spot, corners)
+    yield flat
+    if (again := code_quad(flat.picture)) is not None:
+        yield _seen_flat(
+            spot, cv2.perspectiveTransform(again[None], np.linalg.inv(spot.raw.to_frame) @ flat.to_frame)[0]
+        )
+
+
+def _seen_flat(spot: _Spot, corners: NDArray[Any]) -> View:
+    flat = _flattened("flat", spot.raw.picture, corners, 1.5)
+    picture = flat.picture
+    if spot.noise >= _NOISY:
+        picture = cv2.GaussianBlur(cv2.blur(picture, (1, 7)), (0, 0), sigmaX=1.2, sigmaY=0.3)
+    back = spot.raw.to_frame @ flat.to_frame
+    return replace(flat, picture=evened(np.asarray(picture)), to_frame=back, kinds=STACKED)
+
+
+def _flat_unblurred(spot: _Spot) -> Iterator[View]:
+    corners = code_quad(spot.cut.picture)
+    if corners is None:
+        return
+    flat = _flattened("flat unblurred", spot.raw.picture, corners, 2.0)
+    back = spot.raw.to_frame @ flat.to_frame
+    for kind, px, angle in (("focus", 2.5, 0.0), ("motion", 6.0, 90.0)):
+        sharp = cv2.blur(filtered(flat.picture, unblurring(kind, px * 2, angle)), (1, 7))
+        yield replace(flat, picture=evened(np.asarray(sharp)), to_frame=back, kinds=STACKED)
 
 
 def _flattened(how: str, grey: Grey, corners: NDArray[Any], scale: float) -> View:
     """A quadrilateral seen from straight above, ``scale`` times as large, with room for a quiet zone."""
     sides = np.linalg.norm(np.roll(corners, -1, 0) - corners, axis=1)
     width, height = (round(float(max(sides[at], sides[at + 2])) * scale) for at in (0, 1))
-    room = _QUIET_PX
+    room = _QUIET_PX + max(width, height) // 16
     target = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32) + room
     there = cv2.getPerspectiveTransform(corners, target)
     size = (width + 2 * room, height + 2 * room)
@@ -231,8 +269,8 @@ def _lines(spot: _Spot, spreads: tuple[_Spread, ...]) -> Iterator[View]:
             sharp = [cv2.filter2D(half, -1, kernel, borderType=cv2.BORDER_REPLICATE) for half in halves]
         upper, lower = (_line_picture(half) for half in sharp)
         how = "line unblurred" if kind else "line"
-        yield View(how, upper, back, is_line=True, other=_black_and_white(lower))
-        yield View(how, lower, back, is_line=True, other=_black_and_white(upper))
+        yield View(how, upper, back, kinds=LINEAR, is_line=True, other=_black_and_white(lower))
+        yield View(how, lower, back, kinds=LINEAR, is_line=True, other=_black_and_white(upper))
 
 
 def _line_picture(line: NDArray[Any]) -> Grey:
