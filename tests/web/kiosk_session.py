@@ -39,20 +39,12 @@ VIEWS = {
     "welcome-no-reader": replace(_BASE, is_reader_ready=False),
     "welcome-both": replace(_BASE, can_show_code=True),
     "welcome-camera": replace(_BASE, can_show_code=True, has_camera=True),
-    "welcome-code": replace(_BASE, has_reader=False, is_reader_ready=False, can_show_code=True),
     "welcome-code-camera": replace(
         _BASE, has_reader=False, is_reader_ready=False, can_show_code=True, has_camera=True, notice="prescription"
     ),
-    "welcome-no-scanner": replace(_BASE, has_reader=False, is_reader_ready=False),
-    "welcome-unknown": replace(_BASE, can_show_code=True, notice="code-unknown"),
     "birth-date": replace(_BASE, step=Step.BIRTH_DATE),
     "birth-date-again": replace(_BASE, step=Step.BIRTH_DATE, notice="date-differs", typed=TypedDate("14", "3", "1985")),
-    "birth-date-impossible": replace(
-        _BASE, step=Step.BIRTH_DATE, notice="date-impossible", typed=TypedDate("31", "2", "1985")
-    ),
-    "birth-date-idle": replace(_BASE, step=Step.BIRTH_DATE, is_idle=True, clears_in_s=30),
     "looking-up": replace(_BASE, step=Step.LOOKING_UP),
-    "done-card-wanted": replace(_DONE, is_card_wanted=True),
     "done-card-wanted-in": replace(_DONE, is_card_wanted=True, is_card_in_reader=True, wristband=SheetView.TAKE_IT),
     "reading": replace(_BASE, step=Step.READING, is_card_in_reader=True),
     "confirm": _PERSON,
@@ -83,6 +75,18 @@ VIEWS = {
     "take-card": replace(_BASE, step=Step.TAKE_CARD, is_card_in_reader=True),
 }
 """Every page that a patient can meet, by a name of its own."""
+
+CODE_VIEWS = {
+    "welcome-code": replace(_BASE, has_reader=False, is_reader_ready=False, can_show_code=True),
+    "welcome-no-scanner": replace(_BASE, has_reader=False, is_reader_ready=False),
+    "welcome-unknown": replace(_BASE, can_show_code=True, notice="code-unknown"),
+    "birth-date-impossible": replace(
+        _BASE, step=Step.BIRTH_DATE, notice="date-impossible", typed=TypedDate("31", "2", "1985")
+    ),
+    "birth-date-idle": replace(_BASE, step=Step.BIRTH_DATE, is_idle=True, clears_in_s=30),
+    "done-card-wanted": replace(_DONE, is_card_wanted=True),
+}
+"""The same pages with other words."""
 
 
 class ScriptedKiosk:
