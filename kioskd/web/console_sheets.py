@@ -120,7 +120,7 @@ def context(view: ConsoleView, in_hand: QueueRow | None, ask: str) -> dict[str, 
         "is_asked": is_asked,
         "is_bad_label": is_bad_label,
         "printer_of": lambda station, name: _printer_row(view, station, name),
-        "unknown_sheets": [(r, s) for r in view.rows for s in (*r.sheets, *r.labels.rows) if is_asked(s)],
+        "unknown_sheets": [(r, s) for r in view.rows for s in [*r.sheets, *_labels_of(r)] if is_asked(s)],
         "late_bands": list(_late_bands(view)),
     }
 
@@ -166,6 +166,11 @@ def _may_ask(ask: str, row: QueueRow, band: BandRow | None, has_printer: bool) -
             return has_printer and row.is_identified and (row.band is not None or row.reason is not None)
         case _:
             return False
+
+
+def _labels_of(row: QueueRow) -> list[SheetRow]:
+    """The labels of which there is a sheet, of those of one state the first."""
+    return [SheetRow(one.kind, one.state, None, one.cause, one.copy) for one in row.labels.rows if one.state]
 
 
 def is_asked(sheet: SheetRow | LabelRow) -> bool:

@@ -116,7 +116,7 @@
     if (event.key === "?") return keys.togglePopover();
     if (!document.getElementById("keys-on").checked || keys.matches(":popover-open")) return;
     if (event.key === "n") goTo("[data-key=n].primary");
-    else if ("cfrmwubti".includes(event.key)) goTo(`[data-key=${event.key}]`);
+    else if ("cfrmwubtil".includes(event.key)) goTo(`[data-key=${event.key}]`);
     else if (event.key === "j") step(1);
     else if (event.key === "k") step(-1);
     else if (event.key === "d") document.getElementById("side-shown").click();
