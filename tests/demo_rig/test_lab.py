@@ -9,11 +9,15 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
+from io import BytesIO
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 import pytest_asyncio
+from PIL import Image
 
 from kioskd.demo.person import Person
 
@@ -82,7 +86,7 @@ async def _until(see: Callable[[], Awaitable[str]], words: str) -> str:
     return page
 
 
-async def test_a_card_at_the_lab_page_leads_to_paper_a_call_and_a_record(demo: Demo):
+async def test_a_card_or_a_letter_at_the_lab_page_leads_to_paper_a_call_and_a_record(demo: Demo):
     headers = {"origin": demo.url}
     async with httpx.AsyncClient(base_url=demo.url, headers=headers, trust_env=False, timeout=20) as hand:
 
@@ -121,6 +125,44 @@ async def test_a_card_at_the_lab_page_leads_to_paper_a_call_and_a_record(demo: D
         await hand.post("/card", data={"card": "leyla-demir"})
         await _until(lab, "No appointment today")
         await _until(lab, 'id="sheet-tickets-2"')
+        await hand.post("/card", data={"card": ""})
+        await _check_in_by_letter(demo, hand, kiosk, console)
+
+
+async def _check_in_by_letter(demo: Demo, hand: httpx.AsyncClient, kiosk: str, console: str) -> None:
+    """A letter is printed at the desk, its picture held before the scanner: it checks in once and then no more."""
+    async with Person(console) as receptionist:
+        await receptionist.sign_in("receptionist", demo.password("receptionist"))
+        today = datetime.now(ZoneInfo("Europe/Berlin")).date().isoformat()
+        letter = await receptionist.send("/letters", f"/letters?day={today}", contains="demo-joerg-moeller")
+    files = {"picture": ("letter.png", _picture_of(letter), "image/png")}
+    async with Person(kiosk) as patient:
+        await patient.send("/close")
+        await patient.until('data-step="welcome"')
+        assert "1 code was read." in (await hand.post("/show", files=files, follow_redirects=True)).text
+        await patient.until('data-step="birth-date"')
+        page = await patient.send("/birth-date", day="2", month="11", year="1956")
+        assert 'data-step="birth-date"' in page
+        assert "Möller" not in page
+        assert "Möller" in await patient.send("/birth-date", day="2", month="11", year="1957")
+        await patient.send("/confirm")
+        await patient.until('data-step="done"')
+        await patient.send("/close")
+        await hand.post("/show", files=files)
+        await patient.until('data-step="birth-date"')
+        assert 'data-step="help"' in await patient.send("/birth-date", day="2", month="11", year="1957")
+
+
+def _picture_of(letter: str) -> bytes:
+    """A letter's code as a PNG file, eight dots a unit."""
+    width = re.search(r'viewBox="0 0 ([0-9]+) ', letter)
+    assert width
+    picture = Image.new("L", (int(width[1]), int(width[1])), 255)
+    for x, y in re.findall(r"M([0-9]+) ([0-9]+)h1v1h-1z", letter):
+        picture.putpixel((int(x), int(y)), 0)
+    file = BytesIO()
+    picture.resize((picture.width * 8, picture.height * 8), Image.Resampling.NEAREST).save(file, "PNG")
+    return file.getvalue()
 
 
 async def test_ctrl_c_ends_the_demo_with_the_page_open(demo: Demo):
