@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from kioskd.errors import DeviceUnavailable
 from tests.faults.open_desk import WITHIN_S, OpenDesk, open_desk, until
 from tests.faults.outcome import Outcome
 
-READY = "Please insert your health insurance card"
+READY = re.compile("Please (insert your health insurance|put in your) card")
 """The welcome page says so only while the reader is there."""
 SLOW_CARD_MS = 15
 """For each command; a whole read takes half a second then."""
@@ -50,7 +49,7 @@ async def card_reader_faults(folder: Path, rounds: int) -> Outcome:
 
 async def _round(desk: OpenDesk, number: int, delay_s: float, is_unplugged: bool, outcome: Outcome) -> None:
     card, pcscd = f"crowd-{number}", desk.rig.pcscd
-    await until(_shows(desk, READY))
+    await until(lambda: _is_ready(desk))
     await desk.rig.hardware("insert", card=card, delay_ms=SLOW_CARD_MS)
     await asyncio.sleep(delay_s)  # the moment of the kill, not a wait for anything
     await asyncio.to_thread(pcscd.unplug if is_unplugged else pcscd.kill)
@@ -72,7 +71,7 @@ async def _round(desk: OpenDesk, number: int, delay_s: float, is_unplugged: bool
 async def _settled(desk: OpenDesk) -> str:
     """The page once the daemon knows that the reader is gone: no card is being read, and none is asked for."""
     page = await desk.patient.look("/")
-    return "" if READY in page or 'data-step="reading"' in page or 'data-step="asking-help"' in page else page
+    return "" if READY.search(page) or 'data-step="reading"' in page or 'data-step="asking-help"' in page else page
 
 
 def _judge(page: str, number: int, outcome: Outcome) -> None:
@@ -90,9 +89,9 @@ def _judge(page: str, number: int, outcome: Outcome) -> None:
 async def _cleared(desk: OpenDesk) -> bool:
     """Take the card, leave whatever page there is, and see whether the next one may put a card in."""
     page = await desk.patient.look("/")
-    if READY in page:
-        return True
     await desk.rig.hardware("remove")
+    if READY.search(page):
+        return True
     if 'action="/close"' in page:
         await desk.patient.send("/close")
     return False
@@ -108,11 +107,8 @@ async def _inserted(desk: OpenDesk, card: str) -> bool:
     return True
 
 
-def _shows(desk: OpenDesk, words: str) -> Callable[[], Awaitable[bool]]:
-    async def shows() -> bool:
-        return words in await desk.patient.look("/")
-
-    return shows
+async def _is_ready(desk: OpenDesk) -> bool:
+    return READY.search(await desk.patient.look("/")) is not None
 
 
 async def _enough(desk: OpenDesk, count: int) -> bool:
