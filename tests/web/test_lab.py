@@ -22,7 +22,7 @@ from kioskd.demo.ports import free_ports
 from kioskd.news import News
 from kioskd.staff import Role
 from kioskd.web.kiosk import kiosk_app
-from kioskd.web.lab import LabAccount, LabPage, LabSettings, origin
+from kioskd.web.lab import LARGEST_PICTURE, LabAccount, LabPage, LabSettings, origin
 from kioskd.web.pages import Pages
 from kioskd.web.server import serve
 from tests.web.browser import DESK, LANDSCAPE, Visit
@@ -133,6 +133,35 @@ async def test_another_card_goes_in_when_the_daemon_has_seen_the_first_one_go(la
     assert lab.desk.done == ["insert anna-huber", "remove", "insert leyla-demir"]
 
 
+async def test_a_code_is_typed_into_the_scanner(lab: Lab, open_page: OpenPage):
+    page = (await _open(lab, open_page)).page
+    await page.get_by_label("Or type what a code says").fill("KL1:ÄB & <c>")
+    await page.keyboard.press("Enter")
+    async with asyncio.timeout(30):
+        assert await lab.desk.heard.get() == "scan KL1:ÄB & <c>"
+    assert "KL1" not in page.url
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(0, "No codes were read."), (1, "1 code was read."), (2, "2 codes were read.")]
+)
+async def test_a_picture_is_shown_to_the_scanner(lab: Lab, open_page: OpenPage, count: int, said: str):
+    lab.desk.codes_in_pictures = count
+    page = (await _open(lab, open_page)).page
+    picture = {"name": "letter.png", "mimeType": "image/png", "buffer": b"\x89PNG" + bytes(2_000_000)}
+    await page.get_by_label("Or drop a picture of one here").set_input_files(picture)
+    await page.get_by_role("button", name="Show it").click()
+    await expect(page.locator("#scanner-state")).to_have_text(said)
+    assert lab.desk.done == ["show 2000004 bytes"]
+
+
+async def test_a_picture_that_is_too_large_is_not_shown(lab: Lab):
+    async with lab.client() as hand:
+        files = {"picture": ("huge.png", bytes(LARGEST_PICTURE + 1), "image/png")}
+        assert (await hand.post("/show", files=files)).status_code == 413
+    assert lab.desk.done == []
+
+
 @pytest.mark.parametrize("printer", ["tickets", "wristbands"])
 async def test_paper_and_lid_are_switches(lab: Lab, open_page: OpenPage, printer: str):
     page = (await _open(lab, open_page)).page
@@ -221,11 +250,12 @@ async def test_every_control_is_reached_by_tab_in_reading_order(lab: Lab, open_p
     page = (await _open(lab, open_page)).page
     await page.locator("#card-anna-huber").focus()
     order = []
-    for _ in range(12):
+    for _ in range(16):
         order.append(await page.evaluate("document.activeElement.id"))
         await page.keyboard.press("Tab")
-    assert order[:10] == [
+    assert order[:14] == [
         "card-anna-huber", "card-leyla-demir", "card-hostile",
+        "scan-text", "scan", "show-picture", "show",
         "paper-tickets", "lid-tickets", "tear-off-tickets",
         "paper-wristbands", "lid-wristbands", "tear-off-wristbands",
         "broker",
@@ -362,6 +392,8 @@ async def test_a_form_of_another_page_is_refused(lab: Lab):
         ("/lid", {"printer": "tickets"}),
         ("/tear-off", {}),
         ("/broker", {"is_up": "1"}),
+        ("/scan", {"text": ""}),
+        ("/show", {"picture": "no file"}),
     ],
 )
 async def test_what_is_not_on_the_desk_is_refused(lab: Lab, path: str, form: dict[str, str]):
