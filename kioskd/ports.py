@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict
 from kioskd.core.appointment import Appointment
 from kioskd.core.identity import Card, Identified, Reason, Refused
 from kioskd.core.patient import Identifier, PartialDate, Patient, Sex
+from kioskd.core.printed_card import PhotoRefused, PrintedCard
 from kioskd.core.printing import Cause, PrinterNote, PrintState, ProofKind, SheetKind
 
 # --- devices and drivers ---------------------------------------------------------------------------------------
@@ -172,6 +173,21 @@ class Camera(CodeScanner, Protocol):
 
         Raises DeviceUnavailable.
         """
+
+
+class PrintedCardReader(Protocol):
+    """Reads what is printed on an insurance card from photos of its sides. Any thread; one card at a time."""
+
+    def read_card(self, front: bytes, back: bytes | None, within_s: float) -> PrintedCard | PhotoRefused:
+        """The fields of a card from JPEG, PNG or WebP photos, or why a photo must be taken again; it keeps neither.
+
+        What is read is a guess: nothing may use it before a person has confirmed it (``core.printed_card``).
+        ``within_s`` is for each side; the first photo after a pause takes seconds longer. Raises DeviceUnavailable (not
+        installed, hung, ended), or another KioskdError for bytes that are no picture.
+        """
+
+    def close(self) -> None:
+        """Give its memory back. MUST NOT raise; MAY be called twice, and reading goes on with the next photo."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,15 @@ Never raises on what a photo may hold: text is what strangers print.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from drivers.ocr import european_card, german_card, us_card
 from drivers.ocr.findings import Finding
 from drivers.ocr.lines import PlacedLine, TextLine, placed
 from kioskd.core.printed_card import Box, Design, FieldName, PrintedCard, ReadField, Side
+
+_MOST_LINES, _MOST_IN_LINE = 120, 300
+"""More than any card has; what is beyond is not looked at."""
 
 
 def read_fields(front: Sequence[TextLine], back: Sequence[TextLine] = ()) -> PrintedCard:
@@ -25,12 +29,16 @@ def read_fields(front: Sequence[TextLine], back: Sequence[TextLine] = ()) -> Pri
 
 
 def _side(lines: Sequence[TextLine]) -> tuple[Design, list[Finding]]:
-    upright = placed(lines)
+    upright = placed(_short(line) for line in lines[:_MOST_LINES])
     if european_card.is_european(upright):
         return Design.EUROPEAN, european_card.findings(upright)
     if german_card.is_german(upright):
         return Design.GERMAN_EGK, german_card.findings(upright)
     return Design.US_INSURANCE, us_card.findings(upright)
+
+
+def _short(line: TextLine) -> TextLine:
+    return replace(line, text=line.text[:_MOST_IN_LINE], second_text=line.second_text[:_MOST_IN_LINE])
 
 
 def _weighed(several: Sequence[tuple[Side, Finding]]) -> ReadField:

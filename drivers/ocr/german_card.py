@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from drivers.ocr.findings import Finding, taken
 from drivers.ocr.formats import Form, compact, is_ik, kvnr
@@ -103,4 +104,4 @@ def _name(letters: Sequence[_Read], insurer: _Read | None, found: Sequence[Findi
     line, text, sure = max(mine, key=lambda one: one[0].height)
     one = taken(FieldName.NAME, text, sure, [line], Design.GERMAN_EGK)
     # With several lines to choose from, size alone said which is the name.
-    return one if len(mine) == 1 else Finding(one.name, one.value, Form.DOUBTFUL, one.text_confidence, one.lines)
+    return one if len(mine) == 1 or one.form is Form.ODD else replace(one, form=Form.DOUBTFUL)

@@ -70,7 +70,12 @@ class PrintedCardReader:
             raise DeviceUnavailable(
                 self._name, f"text can't be read ({said}); install kioskd with its extra: kioskd[ocr]"
             )
-        return PhotoTrouble(answer["trouble"]) if answer.get("trouble") else None
+        said = answer.get("trouble")
+        if said is None:
+            return None
+        if said not in list(PhotoTrouble):
+            raise DeviceUnavailable(self._name, "the process that reads text told of a trouble that is not known")
+        return PhotoTrouble(said)
 
     def _lines(self, answer: dict[str, Any]) -> tuple[list[TextLine], _Matrix]:
         try:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from drivers.ocr.findings import Finding, taken
-from drivers.ocr.formats import Form, value_of
+from drivers.ocr.formats import Form
 from drivers.ocr.lines import PlacedLine, agreed, below, joined, right_of
 from kioskd.core.printed_card import Design, FieldName
 
@@ -147,5 +147,5 @@ def _payer(lines: Sequence[PlacedLine], free: Sequence[PlacedLine]) -> Finding |
     if largest is None:
         return None
     text, sure = agreed(largest.line)
-    value, form = value_of(FieldName.PAYER, text, Design.US_INSURANCE)
-    return Finding(FieldName.PAYER, value, form if sounding else Form.DOUBTFUL, sure, (largest,))
+    payer = taken(FieldName.PAYER, text, sure, [largest], Design.US_INSURANCE)
+    return payer if sounding or payer.form is Form.ODD else replace(payer, form=Form.DOUBTFUL)
