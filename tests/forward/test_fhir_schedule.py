@@ -40,6 +40,19 @@ async def test_a_record_that_was_merged_into_another_one_is_not_found(backend: B
     assert found.id == "p1"
 
 
+async def test_a_patient_is_read_by_id_unless_the_record_is_not_in_use(
+    backend: Backend, schedule: FhirSchedule
+) -> None:
+    await backend.put(patient("p1"), patient("p2", active=False))
+    found = await schedule.read_patient("p1")
+    assert found is not None
+    assert (found.id, found.family, found.record_number) == ("p1", "Mustermann", "R-p1")
+    assert await schedule.read_patient("p2") is None
+    assert await schedule.read_patient("p3") is None
+    with pytest.raises(Rejected, match="invalid-id"):
+        await schedule.read_patient("p1/_history")
+
+
 async def test_an_insurance_number_is_never_in_an_address(
     backend: Backend, proxy: HttpChaos, schedule: FhirSchedule
 ) -> None:
