@@ -2,6 +2,7 @@
 
 ``kiosk``     the session: inputs from the card reader and the page, intents, the hub
 ``codes``     what scanners and cameras read, as inputs of the session; ``code_reading`` is their loop
+``clearing``  what the page does by itself as time passes
 ``screen``    what stands on the screen, with the ``session_sheets`` of who stands before it; ``view`` is how it looks
 ``checkins``  the crash protocol with the hub; ``intents`` are not yet answered, ``asking_again`` asks them
 ``orders``    what staff ask this station to print

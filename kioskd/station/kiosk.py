@@ -21,11 +21,11 @@ from kioskd.news import News
 from kioskd.ports import CameraPicture, CheckInRequest, HelpRequest, Hub
 from kioskd.station.asking_again import AskingAgain
 from kioskd.station.checkins import ASK_WITHIN_S, CheckIns, within
+from kioskd.station.clearing import Clearing
 from kioskd.station.codes import Clocks, Codes
 from kioskd.station.printing import PrintQueue
 from kioskd.station.screen import Screen
 from kioskd.station.view import KioskView
-from kioskd.station.waiting import woken
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +68,7 @@ class Kiosk:
         self._screen = Screen(station, site, news, clock, self._wall_clock, is_hub_there, place_of)
         self._screen.has_reader = has_reader
         self.codes = Codes(station, site, self._screen, hub, news, Clocks(clock, self._wall_clock), self)
+        self._clearing = Clearing(self._screen, site.languages[0], clock, self._restart, self.abandon)
         self._reading: UUID | None = None
         """The session whose card is being read; None for a card that came while another one's answer was awaited."""
         self._asking_again = AskingAgain(self.recover, lambda: self._screen.session.is_hub_there)
@@ -295,32 +296,8 @@ class Kiosk:
     async def run(self) -> None:
         """Runs for ever: clears the page in time, and asks open intents again while the hub was away."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._clear_in_time())
+            tasks.create_task(self._clearing.run())
             tasks.create_task(self._asking_again.run())
-
-    async def _clear_in_time(self) -> None:
-        while True:
-            self._screen.stirred.clear()
-            s, now = self._screen.session, self._clock()
-            clears_at, gives_up_at = checkin.clears_at(s), checkin.gives_up_at(s)
-            if gives_up_at is not None and now >= gives_up_at:
-                self._screen.give_up(s.id)
-                continue
-            notice_clears_at = checkin.notice_clears_at(s)
-            if notice_clears_at is not None and now >= notice_clears_at:
-                self._screen.show(checkin.notice_cleared(s))
-                continue
-            language_returns_at = checkin.language_returns_at(s, self._site.languages[0])
-            if language_returns_at is not None and now >= language_returns_at:
-                await self._restart()
-                continue
-            if clears_at is not None and now >= clears_at:
-                await self._restart()
-                if s.step in ASKING_STEPS:
-                    await self.abandon(s.id, Reason.TIMED_OUT)
-                continue
-            if not await woken(self._screen.stirred, self._screen.next_change_in_s()):
-                self._screen.tell()
 
     async def _restart(self) -> None:
         ended, printed_for = self._screen.session, self._screen.sheets.printed_for
