@@ -21,6 +21,10 @@ CHUNK = 0xF0
 SMALLEST_CHUNK = 0x10
 """A card or reader that refuses a READ BINARY as too long (6700) is asked for half as much, down to this."""
 
+MOST_CRUMBS = 8
+"""Answers to READ BINARY shorter than that, for one file. One may end it; a card that hands out a few bytes each time
+would be read for minutes."""
+
 MOST_BYTES = 0x8000
 """Offsets of READ BINARY have 15 bits."""
 
@@ -212,7 +216,7 @@ def read_selected(transmit: Transmit, what: str, size: int, offset: int = 0) -> 
 
 
 def _read(transmit: Transmit, what: str, size: int, offset: int, sfi: int | None) -> bytes:
-    content, chunk = b"", CHUNK
+    content, chunk, crumbs = b"", CHUNK, 0
     while len(content) < size:
         position, wanted = offset + len(content), min(chunk, size - len(content))
         if position >= MOST_BYTES:
@@ -230,6 +234,9 @@ def _read(transmit: Transmit, what: str, size: int, offset: int, sfi: int | None
         if len(data) > wanted:
             raise unreadable(f"READ BINARY of {what} gave {len(data)} bytes, asked for {wanted}")
         content += data
+        crumbs += len(data) < min(wanted, SMALLEST_CHUNK)
+        if crumbs > MOST_CRUMBS:
+            raise unreadable(f"READ BINARY of {what} gives next to nothing each time")
         if not data or sw == Status.END_OF_FILE_REACHED_BEFORE_READING_NE_BYTES:
             break
     return content

@@ -220,3 +220,21 @@ def test_a_reader_that_refuses_long_answers_is_asked_for_shorter_ones(most: int)
 def test_a_card_that_refuses_every_length_is_unreadable() -> None:
     with pytest.raises(CardUnreadable, match="6700 wrong length"):
         read_selected(handle_status(lambda apdu: b"\x67\x00"), "a file", 100)
+
+
+@pytest.mark.parametrize(("at_once", "is_read"), [(0xF0, True), (0x20, True), (0x10, True), (0x0F, False), (1, False)])
+def test_a_card_that_hands_its_file_out_in_crumbs_is_not_waited_for(at_once: int, is_read: bool) -> None:
+    content, commands = bytes(range(256)) * 8, 0
+
+    def transmit(apdu: bytes) -> tuple[bytes, int]:
+        nonlocal commands
+        commands += 1
+        offset = apdu[2] << 8 | apdu[3]
+        return content[offset : offset + min(at_once, apdu[4])], Status.NO_FURTHER_QUALIFICATION
+
+    if is_read:
+        assert read_selected(transmit, "a file", len(content)) == content
+        return
+    with pytest.raises(CardUnreadable, match="next to nothing"):
+        read_selected(transmit, "a file", len(content))
+    assert commands < 10
