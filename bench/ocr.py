@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -22,7 +23,7 @@ from drivers.ocr.synthetic import DESIGNS, PaperCard, paper_card
 from kioskd.core.printed_card import PhotoRefused, PrintedCard
 
 CARDS_EACH = 10
-IDLE_S = 5.0
+IDLE_S = 10.0
 
 
 @dataclass
@@ -118,6 +119,10 @@ def main() -> None:
             seconds.append(time.perf_counter() - began)
             during_mib = max(during_mib, children_mib(reader.pid))
             cells.setdefault((design, condition), Tally()).add(judged(card, result, options.tell))
+        so_far = _sum(cells.values())
+        print(
+            f"{condition}: {so_far.field_pct:.2f} % of fields by now, {so_far.confident_wrong} wrong", file=sys.stderr
+        )
     wait_for_end(reader, IDLE_S + 10)
     after_mib = children_mib(reader.pid)
     reader.close()
