@@ -10,8 +10,20 @@ from uuid import uuid4
 import pytest
 
 from kioskd.core import checkin
-from kioskd.core.checkin import ASKING_AT_MOST, IDLE_AFTER, IDLE_GRACE, SHOWN_FOR, Session, Step
-from kioskd.core.identity import Identified, Reason
+from kioskd.core.birth_date import NOTHING_TYPED, TypedDate
+from kioskd.core.checkin import (
+    ASKING_AT_MOST,
+    ASKING_STEPS,
+    IDLE_AFTER,
+    IDLE_GRACE,
+    NOTICE_FOR,
+    SHOWN_FOR,
+    Session,
+    Step,
+)
+from kioskd.core.identity import Card, Identified, Reason
+from kioskd.core.patient import Identifier
+from kioskd.core.payload import LetterPayload, NumberPayload
 from tests.people import NOW, appointment, card, patient
 
 ID, FRESH = uuid4(), uuid4()
@@ -21,10 +33,15 @@ OTHER = patient(2, family="Nowak")
 
 BLANK = Session(ID, Step.WELCOME, NOW, NOW, "de")
 READING = replace(BLANK, step=Step.READING, card_in_reader=True)
+LETTER = LetterPayload("KL1:AAAA")
+TYPED = TypedDate("3", "2", "1980")
+ASKED = replace(BLANK, step=Step.BIRTH_DATE, proof=LETTER, shown="letter")
 KNOWN = replace(READING, card=card(), patient=patient(), appointment=appointment())
 IN_STEP = {
     Step.WELCOME: BLANK,
     Step.READING: READING,
+    Step.BIRTH_DATE: ASKED,
+    Step.LOOKING_UP: replace(ASKED, step=Step.LOOKING_UP, typed=TYPED),
     Step.CONFIRM: replace(KNOWN, step=Step.CONFIRM),
     Step.CHECKING_IN: replace(KNOWN, step=Step.CHECKING_IN),
     Step.DONE: replace(KNOWN, step=Step.DONE, label="A12", area="general"),
@@ -35,6 +52,12 @@ IN_STEP = {
 INPUTS: dict[str, Callable[[Session], Session]] = {
     "card_seen": lambda s: checkin.card_seen(s, FRESH, LATER),
     "card_removed": lambda s: checkin.card_removed(s, LATER),
+    "card_as_code_shown": lambda s: checkin.code_shown(s, None, LATER),
+    "letter_shown": lambda s: checkin.code_shown(s, LETTER, LATER),
+    "code_of_no_use": lambda s: checkin.code_of_no_use(s, "code-unknown", LATER),
+    "date_impossible": lambda s: checkin.date_impossible(s, TYPED, LATER),
+    "date_given": lambda s: checkin.date_given(s, TYPED, LATER),
+    "date_differs": lambda s: checkin.date_differs(s, LATER),
     "identified": lambda s: checkin.identified(s, card(), FOUND, LATER),
     "confirmed": lambda s: checkin.confirmed(s, LATER),
     "refused": lambda s: checkin.refused(s, Reason.NO_PATIENT, LATER),
@@ -70,6 +93,8 @@ TABLE: dict[str, dict[Step, object]] = {
     "card_seen": {
         Step.WELCOME: but(Step.WELCOME, step=Step.READING, card_in_reader=True, arrived_at=LATER),
         Step.READING: NEXT_PATIENT,
+        Step.BIRTH_DATE: NEXT_PATIENT,
+        Step.LOOKING_UP: NEXT_PATIENT,
         Step.CONFIRM: NEXT_PATIENT,
         Step.CHECKING_IN: SAME,
         Step.DONE: NEXT_PATIENT,
@@ -80,6 +105,8 @@ TABLE: dict[str, dict[Step, object]] = {
     "card_removed": {
         Step.WELCOME: SAME,
         Step.READING: but(Step.READING, step=Step.WELCOME, card_in_reader=False, notice="card-removed-early"),
+        Step.BIRTH_DATE: SAME,
+        Step.LOOKING_UP: SAME,
         Step.CONFIRM: taken_out(Step.CONFIRM),
         Step.CHECKING_IN: taken_out(Step.CHECKING_IN),
         Step.DONE: taken_out(Step.DONE),
@@ -87,17 +114,39 @@ TABLE: dict[str, dict[Step, object]] = {
         Step.HELP: taken_out(Step.HELP),
         Step.TAKE_CARD: but(Step.TAKE_CARD, step=Step.WELCOME, card_in_reader=False),
     },
+    "card_as_code_shown": dict.fromkeys(Step, SAME)
+    | {Step.WELCOME: but(Step.WELCOME, step=Step.LOOKING_UP, arrived_at=LATER)},
+    "letter_shown": dict.fromkeys(Step, SAME)
+    | {Step.WELCOME: but(Step.WELCOME, step=Step.BIRTH_DATE, arrived_at=LATER, proof=LETTER, shown="letter")},
+    "code_of_no_use": dict.fromkeys(Step, SAME) | {Step.WELCOME: but(Step.WELCOME, notice="code-unknown")},
+    "date_impossible": dict.fromkeys(Step, SAME)
+    | {Step.BIRTH_DATE: but(Step.BIRTH_DATE, typed=TYPED, notice="date-impossible")},
+    "date_given": dict.fromkeys(Step, SAME)
+    | {Step.BIRTH_DATE: but(Step.BIRTH_DATE, step=Step.LOOKING_UP, typed=TYPED)},
+    "date_differs": dict.fromkeys(Step, SAME)
+    | {Step.LOOKING_UP: but(Step.LOOKING_UP, step=Step.BIRTH_DATE, wrong_dates=1, notice="date-differs")},
     "identified": dict.fromkeys(Step, SAME)
     | {
+        Step.LOOKING_UP: but(
+            Step.LOOKING_UP,
+            step=Step.CONFIRM,
+            card=card(),
+            patient=FOUND.patient,
+            appointment=FOUND.appointment,
+            proof=None,
+            typed=NOTHING_TYPED,
+        ),
         Step.READING: but(
             Step.READING, step=Step.CONFIRM, card=card(), patient=FOUND.patient, appointment=FOUND.appointment
-        )
+        ),
     },
     "confirmed": dict.fromkeys(Step, SAME) | {Step.CONFIRM: but(Step.CONFIRM, step=Step.CHECKING_IN)},
     "refused": dict.fromkeys(Step, SAME)
     | {
         Step.WELCOME: asking(Step.WELCOME, arrived_at=LATER),
         Step.READING: asking(Step.READING),
+        Step.BIRTH_DATE: asking(Step.BIRTH_DATE, proof=None),
+        Step.LOOKING_UP: asking(Step.LOOKING_UP, proof=None, typed=NOTHING_TYPED),
         Step.CONFIRM: asking(Step.CONFIRM),
         Step.CHECKING_IN: asking(Step.CHECKING_IN),
         Step.TAKE_CARD: asking(Step.TAKE_CARD, arrived_at=LATER),
@@ -112,6 +161,8 @@ TABLE: dict[str, dict[Step, object]] = {
     "restart": {
         Step.WELCOME: NOBODY,
         Step.READING: TAKE_CARD,
+        Step.BIRTH_DATE: NOBODY,
+        Step.LOOKING_UP: NOBODY,
         Step.CONFIRM: TAKE_CARD,
         Step.CHECKING_IN: SAME,
         Step.DONE: TAKE_CARD,
@@ -182,6 +233,8 @@ def test_the_language_can_be_changed_in_every_step_and_changes_nothing_else(step
     ("step", "clears_after"),
     [
         (Step.CONFIRM, IDLE_AFTER + IDLE_GRACE),
+        (Step.BIRTH_DATE, IDLE_AFTER + IDLE_GRACE),
+        (Step.LOOKING_UP, None),
         (Step.DONE, SHOWN_FOR),
         (Step.HELP, SHOWN_FOR),
         (Step.WELCOME, None),
@@ -211,10 +264,10 @@ def test_only_a_page_that_waits_for_the_hub_gives_up(step: Step) -> None:
 
 
 @pytest.mark.parametrize("step", Step)
-def test_only_who_is_asked_to_confirm_can_be_idle(step: Step) -> None:
+def test_only_who_is_asked_something_can_be_idle(step: Step) -> None:
     tick = timedelta(microseconds=1)
     assert not checkin.is_idle(IN_STEP[step], NOW + IDLE_AFTER - tick)
-    assert checkin.is_idle(IN_STEP[step], NOW + IDLE_AFTER) is (step is Step.CONFIRM)
+    assert checkin.is_idle(IN_STEP[step], NOW + IDLE_AFTER) is (step in ASKING_STEPS)
 
 
 @pytest.mark.parametrize("step", Step)
@@ -239,3 +292,39 @@ def test_the_next_session_knows_that_the_hub_is_away() -> None:
 
 def test_the_hint_to_put_the_card_in_once_more_goes_with_the_hub() -> None:
     assert checkin.hub_left(checkin.card_removed(READING, LATER)).notice == ""
+
+
+def test_without_the_hub_no_code_begins_anything() -> None:
+    away = checkin.hub_left(BLANK)
+    assert checkin.code_shown(away, LETTER, LATER) == away
+    assert checkin.code_of_no_use(away, "code-unknown", LATER) == away
+
+
+def test_a_hint_goes_after_a_while_and_nothing_else() -> None:
+    hint = checkin.code_of_no_use(BLANK, "prescription", LATER)
+    assert checkin.notice_clears_at(hint) == LATER + NOTICE_FOR
+    assert checkin.notice_cleared(hint) == replace(BLANK, touched_at=LATER)
+    assert checkin.notice_clears_at(BLANK) is None
+    assert checkin.notice_clears_at(checkin.date_impossible(ASKED, TYPED, LATER)) is None
+
+
+def test_the_tries_of_a_birth_date_are_counted() -> None:
+    s = ASKED
+    for _ in range(2):
+        s = checkin.date_differs(checkin.date_given(s, TYPED, LATER), LATER)
+    assert (s.wrong_dates, s.typed) == (2, TYPED)
+
+
+@pytest.mark.parametrize(
+    ("shown", "is_wanted"), [(None, False), (card(), True), (replace(card(), suffices_for_billing=True), False)]
+)
+def test_only_a_card_that_does_not_say_all_is_wanted(shown: Card | None, is_wanted: bool) -> None:
+    assert checkin.is_card_wanted(replace(BLANK, card=shown)) is is_wanted
+
+
+def test_a_number_is_known_by_its_kind_alone() -> None:
+    number = NumberPayload("nhs-number", Identifier("urn:x", "4857773456"))
+    shown = checkin.code_shown(BLANK, number, LATER)
+    assert (shown.step, shown.shown) == (Step.BIRTH_DATE, "number")
+    assert "4857773456" not in repr(shown)
+    assert "KL1" not in repr(ASKED)
