@@ -86,10 +86,16 @@ class ReadingProcess:
             raise DeviceUnavailable(
                 self._name, f"no answer within {within_s:g} s; the process that reads text was ended, try again"
             ) from None
-        except (_Ended, ValueError):
+        except ValueError:
+            # `from None`: the error may quote the card. It is one too when close() has taken the pipes away.
+            self.close()
+            raise DeviceUnavailable(
+                self._name, "the process that reads text answered in another form and was ended, try again"
+            ) from None
+        except _Ended:
             process.kill()
             process.wait()
-            raise _Ended from None
+            raise
         return answer if isinstance(answer, dict) else {}
 
     def _running(self) -> subprocess.Popen[bytes]:
