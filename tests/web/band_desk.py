@@ -1,4 +1,4 @@
-"""A real console on a real hub, with a station whose wristband printer is one in software at the end of a TCP line."""
+"""A real console on a real hub, with a station whose printers of bands and labels are software at the end of a line."""
 
 from __future__ import annotations
 
@@ -52,6 +52,8 @@ AREAS = (AreaConfig(id="general", name="Wartezimmer", series="A", rooms=("Zimmer
 RULES = SiteRules(SITE, HubConfig(records_token_file=Path("unused"), desk_name="Empfang"), AREAS)
 STATION = "desk"
 PRINTER = "bands"
+LABELS = "labels"
+DPI = 300
 WITHIN_S = 30.0
 
 
@@ -61,7 +63,7 @@ def now() -> datetime:
 
 @dataclass
 class BandDesk:
-    """``url`` and ``password`` (of ``anna.kurz``) are for the console; ``printer`` is the station's, staff-side."""
+    """``url`` and ``password`` (of ``anna.kurz``) are for the console; the printers are the station's, staff-side."""
 
     site: Site
     desk: ReceptionDesk
@@ -69,6 +71,7 @@ class BandDesk:
     staff: Staff
     news: News
     printer: VirtualWristbandPrinter
+    labels: VirtualWristbandPrinter
     url: str
     password: str
 
@@ -103,6 +106,14 @@ class BandDesk:
         report = PrintReport(row.check_in_id, kind, copy, state, None, None, now(), "entrance", "some-printer")
         await self.site.report_print(replace(report, **changes))
 
+    async def printed(self, count: int) -> tuple[bytes, ...]:
+        """The bands that came out, once there are so many."""
+        with self.news.subscribe() as events:
+            async with asyncio.timeout(WITHIN_S):
+                while len(self.printer.sheets) < count:
+                    await events.next_within(1.0)
+        return self.printer.sheets
+
     async def add(self, name: str, role: Role) -> str:
         return await self.staff.add_account(name, [role], "system", is_permanent=True)
 
@@ -119,9 +130,9 @@ async def band_desk(folder: Path, language: str = "en", *, has_station: bool = T
         accounts = await parts.enter_async_context(open_store(STAFF, config))
         site = Site(hub, ListSchedule(), RULES, news, now)
         desk = ReceptionDesk(hub, RULES, news, now, lambda: True)
-        printer = parts.enter_context(VirtualWristbandPrinter(mechanical=False))
+        printer, labels = (parts.enter_context(VirtualWristbandPrinter(mechanical=False)) for _ in range(2))
         if has_station:
-            await parts.enter_async_context(_station(config, site, news, printer.port))
+            await parts.enter_async_context(_station(config, site, news, printer.port, labels.port))
         staff = Staff(accounts, now, StaffConfig())
         parts.callback(staff.close)
         password = await staff.add_account("anna.kurz", [Role.RECEPTIONIST], "system", is_permanent=True)
@@ -131,27 +142,30 @@ async def band_desk(folder: Path, language: str = "en", *, has_station: bool = T
         )
         address = await parts.enter_async_context(serve(app, "127.0.0.1", 0))
         parts.callback(news.end)
-        yield BandDesk(site, desk, hub, staff, news, printer, address.url, password)
+        yield BandDesk(site, desk, hub, staff, news, printer, labels, address.url, password)
 
 
 @asynccontextmanager
-async def _station(config: StoreConfig, hub: Site, news: News, port: int) -> AsyncIterator[None]:
-    """The reception's own station: a printer for bands on the staff's side, and nothing else."""
-    blocks = (
-        DeviceConfig(name=PRINTER, driver="zpl", at="desk", place="Reception", port=f"tcp://127.0.0.1:{port}", dpi=300),
+async def _station(config: StoreConfig, hub: Site, news: News, *ports: int) -> AsyncIterator[None]:
+    """The reception's own station: a printer for bands and one for labels on the staff's side, and nothing else."""
+    drivers = zip((PRINTER, LABELS), ("zpl", "zpl-label"), ports, strict=True)
+    blocks = tuple(
+        DeviceConfig(name=name, driver=driver, at="desk", place="Reception", port=f"tcp://127.0.0.1:{port}", dpi=DPI)
+        for name, driver, port in drivers
     )
-    [found] = find_devices(blocks, "", "site.toml")
-    assert isinstance(found, FoundDevice)
+    found = [device for device in find_devices(blocks, "", "site.toml") if isinstance(device, FoundDevice)]
+    assert len(found) == len(blocks)
     async with open_store(station_tables.SCHEMA, config) as store:
         steady = SteadyClock()
         queue = PrintQueue(STATION, store, hub, news, steady)
-        maker = JobMaker(SITE, printers_of([found], blocks), lambda _, english: english)
+        maker = JobMaker(SITE, printers_of(found, blocks), lambda _, english: english)
         orders = Orders(STATION, store, hub, maker, queue, steady, now, "en")
-        reports = DeviceReports(STATION, [PRINTER], hub)
+        reports = DeviceReports(STATION, [PRINTER, LABELS], hub)
         telling = DeviceTelling(STATION, blocks, reports.note, now)
-        managed = ManagedDevice(found.name, found.kind, found.device, telling.tell, first_wait_s=0.05)
+        managed = [ManagedDevice(f.name, f.kind, f.device, telling.tell, first_wait_s=0.05) for f in found]
         await queue.recover()
-        works = (queue.expire_in_time(), queue.report(), orders.run(), reports.run(), managed.run(queue.work))
+        printing = (device.run(queue.work) for device in managed)
+        works = (queue.expire_in_time(), queue.report(), orders.run(), reports.run(), *printing)
         async with beside(*works, _hear(news, orders)):
             yield
 
@@ -163,12 +177,12 @@ async def _hear(news: News, orders: Orders) -> None:
                 orders.wake()
 
 
-async def printer_is_known(desk: BandDesk) -> None:
-    """Wait until the station has said that its printer is ready."""
+async def printer_is_known(desk: BandDesk, name: str = PRINTER) -> None:
+    """Wait until the station has said that a printer is ready."""
     with desk.news.subscribe() as events:
         async with asyncio.timeout(WITHIN_S):
-            while not any(d.device == PRINTER and d.state == "ready" for d in (await desk.desk.view()).devices):
+            while not any(d.device == name and d.state == "ready" for d in (await desk.desk.view()).devices):
                 await events.next_within(1.0)
 
 
-__all__ = ["PRINTER", "STATION", "WITHIN_S", "BandDesk", "band_desk", "printer_is_known"]
+__all__ = ["DPI", "LABELS", "PRINTER", "STATION", "WITHIN_S", "BandDesk", "band_desk", "printer_is_known"]
