@@ -93,8 +93,7 @@ class ReadingProcess:
                 self._name, "the process that reads text answered in another form and was ended, try again"
             ) from None
         except _Ended:
-            process.kill()
-            process.wait()
+            _end(process)
             raise
         return answer if isinstance(answer, dict) else {}
 
