@@ -94,7 +94,7 @@ async def test_two_taps_are_one_check_in_and_a_second_visit_is_told_its_number(d
 
         await daemon.rig.hardware("remove")
         await patient.send("/close")
-        await patient.until("insert your health insurance card")
+        await patient.until("put in your card")
         await daemon.rig.hardware("insert", card="anna-huber")
         await patient.until("Is this you?")
         await patient.send("/confirm")
@@ -133,7 +133,7 @@ async def test_without_paper_the_number_is_on_screen_and_nothing_prints_when_the
         assert "Please take your ticket" not in page
         await daemon.rig.hardware("remove")
         await patient.send("/close")
-        await patient.until("insert your health insurance card")
+        await patient.until("put in your card")
         await daemon.rig.hardware("paper", printer=TICKETS, has_paper=True)
         # The next patient's ticket proves that the printer works again, and is the only sheet of paper.
         await daemon.rig.hardware("insert", card="samuel-okafor")

@@ -25,7 +25,7 @@ from tests.app.daemon import Kiosk, Processes, processes_on_rig
 
 pytestmark = pytest.mark.timeout(150)
 
-INSERT = "Please insert your health insurance card"
+INSERT = "Please put in your card or show your code"
 TO_THE_DESK = "Please go to the desk"
 AT_MOST_S = 15.0
 """A patient waits for 2 s; this machine may be busy."""

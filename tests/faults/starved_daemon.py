@@ -33,7 +33,7 @@ DISK_MB = 96
 WITHIN_S = 60.0
 ATTEMPTS = 5
 TURNED_AWAY = "no file descriptor is free"
-WELCOME, IS_IT_YOU = "insert your health insurance card", "Is this you?"
+WELCOME, IS_IT_YOU = "put in your card", "Is this you?"
 DONE, DONE_BEFORE, DESK = "You are checked in", "already checked in", "Please go to the desk"
 
 
