@@ -217,7 +217,7 @@ def _flat(spot: _Spot) -> Iterator[View]:
 
 def _seen_flat(spot: _Spot, corners: NDArray[Any]) -> View:
     flat = _flattened("flat", spot.raw.picture, corners, 1.5)
-    picture = flat.picture
+    picture: NDArray[Any] = flat.picture
     if spot.noise >= _NOISY:
         picture = cv2.GaussianBlur(cv2.blur(picture, (1, 7)), (0, 0), sigmaX=1.2, sigmaY=0.3)
     back = spot.raw.to_frame @ flat.to_frame
